@@ -1,0 +1,35 @@
+# Needs Python 3.11 or newer and make; everything else goes into .venv/ and .tools/ of this folder.
+# A first run installs, a later one starts at once. PYTHON=... chooses the Python, ARGS=... goes to the command.
+
+ARGS ?=
+BIN := .venv/bin
+
+.PHONY: help demo test lint bench clean
+.SECONDARY:
+
+help: ## Show this list
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1	\2/p' Makefile | expand -t 14
+
+demo: .venv/.installed-demo ## Fill one table from thirteen, on a local DynamoDB
+	@$(BIN)/ddbetl demo $(ARGS)
+
+test: .venv/.installed-dev .tools/dynoxide/.installed ## Run all tests; ARGS='-k wire' runs some
+	@$(BIN)/pytest $(ARGS)
+
+lint: .venv/.installed-dev ## Check style and types
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+
+bench: .venv/.installed-dev ## Measure ddbetl beside a plain boto3 loop
+	@$(BIN)/python tests/benchmarks/run.py $(ARGS)
+
+clean: ## Remove what these commands made
+	rm -rf .venv .tools build dist bench-results .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+.venv/.installed-%: pyproject.toml .ci/install-python
+	@PYTHON="$(PYTHON)" sh .ci/install-python $*
+
+.tools/dynoxide/.installed: tests/dynoxide/package.json tests/dynoxide/package-lock.json .ci/install-dynoxide
+	@sh .ci/install-dynoxide

@@ -1,0 +1,71 @@
+"""Repeating what failed for the moment: exponential backoff with full jitter.
+
+In: a call that raises ``WireError``. Out: its result, or the error that repeating cannot mend or may not mend any longer.
+
+Invariant: an error that is not transient is never repeated, and the wait before a repetition is never longer than the
+policy's cap.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import TypeVar
+
+from ddbetl.connectors.dynamodb.failures import Kind, ServiceError, WireError
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class RetryPolicy:
+    """How long to go on; times in seconds. Without bounds a transient error is repeated without end.
+
+    The wait before the n-th repetition is a random time up to ``min(cap, base * 2**(n - 1))``. ``max_elapsed`` counts
+    from the first call and is never passed by a wait. Errors of credentials and clocks get ``max_refusals`` repetitions
+    in a row, whatever the bounds: a second key or a corrected clock mends them or nothing does.
+    """
+
+    base: float = 0.05
+    cap: float = 20.0
+    max_attempts: int | None = None
+    max_elapsed: float | None = None
+    max_refusals: int = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Retry:
+    """A repetition to come: the error, the number of calls made so far, the wait before the next one in seconds."""
+
+    error: WireError
+    attempts: int
+    delay: float
+
+
+async def retrying(
+    call: Callable[[], Awaitable[T]],
+    policy: RetryPolicy = RetryPolicy(),  # noqa: B008 (frozen)
+    *,
+    on_retry: Callable[[Retry], None] = lambda retry: None,
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    uniform: Callable[[], float] = random.random,
+    clock: Callable[[], float] = time.monotonic,
+) -> T:
+    """Call until it succeeds; ``on_retry`` hears of each repetition before its wait.
+
+    Raises the last ``WireError`` when it is terminal or the policy's bounds are reached, and lets everything else through.
+    """
+    started = clock()
+    attempts = refusals = backoffs = 0
+    was_stale = False
+    while True:
+        try:
+            return await call()
+        except WireError as error:
+            attempts += 1
+            refused = isinstance(error, ServiceError) and error.kind in (Kind.CREDENTIALS, Kind.SKEW)
+            refusals = refusals + 1 if refused else 0
+            ...

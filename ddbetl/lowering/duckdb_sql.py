@@ -1,0 +1,471 @@
+"""Expressions as DuckDB SQL over a page of raw items.
+
+In: typed expressions. Out: SQL for each value and its guard, arranged in layers (every shared value is a column computed
+once), and the JSON structures by which the needed attributes are read from the raw page. Invariants: the SQL of a value
+never raises; a guard is never NULL; where a guard is true, the value equals the reference evaluator's.
+
+Everything that comes from the spec enters the SQL through ``sql_text`` or ``sql_name``, which quote it.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass, field
+from decimal import Decimal
+from itertools import product
+
+from ddbetl.expressions.evaluate import SEES_NULL_VALUE
+from ddbetl.expressions.ir import Attribute, Call, Candidate, Constant, Expression
+from ddbetl.functions.model import Fast, Form, Nulls, sql_text
+from ddbetl.types import TAG_OF, Duration, Timestamp, Type
+
+# The longest chain of CASE branches for arguments whose type only the row knows.
+MOST_ALTERNATIVES = 16
+
+# The fields of an attribute that are read as typed columns; every other type is read as JSON text.
+TYPED_FIELDS = {Type.STRING: "VARCHAR", Type.NUMBER: "VARCHAR", Type.BOOLEAN: "BOOLEAN", Type.BINARY: "VARCHAR"}
+
+# A NUMBER's text that DECIMAL(38,9) holds exactly.
+DECIMAL_TEXT = r"-?[0-9]{1,29}(\.[0-9]{1,9})?"
+
+NULL = Fast("NULL", Form.TEXT)
+
+
+def sql_name(name: str) -> str:
+    """A name as a quoted SQL identifier."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def json_pointer(steps: tuple[str | int, ...]) -> str:
+    """Where a path's value lies inside an attribute in DynamoDB JSON: ``Lines[0].Sku`` → ``/L/0/M/Sku``."""
+    parts = []
+    for step in steps:
+        if isinstance(step, int):
+            parts.append(f"/L/{step}")
+        else:
+            parts.append("/M/" + step.replace("~", "~0").replace("/", "~1"))
+    return "".join(parts)
+
+
+def conjunction(guards: list[str | None]) -> str | None:
+    """The AND of guards; None when all of them are always true."""
+    unique = list(dict.fromkeys(g for g in guards if g is not None))
+    if not unique:
+        return None
+    return unique[0] if len(unique) == 1 else "(" + " AND ".join(unique) + ")"
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A key that is read from every raw item: typed fields by tag, or the attribute's JSON text (``tags`` empty)."""
+
+    name: str
+    tags: tuple[str, ...]
+
+    @property
+    def structure(self) -> object:
+        return {tag: "BOOLEAN" if tag in ("BOOL", "NULL") else "VARCHAR" for tag in self.tags} if self.tags else "JSON"
+
+
+_COLUMN = re.compile(r"\bc(\d+)\b")
+
+
+@dataclass(slots=True)
+class Lowerer:
+    """Lowers the expressions of one statement; shares what they have in common.
+
+    ``typed`` are the attributes that some expression reads by type: a bare copy of these is put together again from the
+    typed fields, which is cheaper than reading the attribute twice.
+    """
+
+    typed: frozenset[str] = frozenset()
+    # Columns by number: their SQL and their layer (1 reads the attributes, n reads layers below n).
+    _sql: list[str] = field(default_factory=list)
+    _layer: list[int] = field(default_factory=list)
+    _known: dict[str, str] = field(default_factory=dict)
+    _typed_entries: dict[str, set[str]] = field(default_factory=dict)
+    _json_entries: dict[str, None] = field(default_factory=dict)
+    _attribute_columns: dict[tuple[str, bool], str] = field(default_factory=dict)
+
+    # What function lowerings may use (functions.model.Lowering).
+
+    def bind(self, sql: str) -> str:
+        """Name the value of an SQL expression; equal expressions get one column."""
+        if sql in self._known or _COLUMN.fullmatch(sql):
+            return self._known.get(sql, sql)
+        used = [int(n) for n in _COLUMN.findall(sql)]
+        column = f"c{len(self._sql)}"
+        self._layer.append(1 + max((self._layer[n] for n in used if n < len(self._sql)), default=0))
+        self._sql.append(sql)
+        self._known[sql] = column
+        return column
+
+    @property
+    def source_table(self) -> str:
+        return "source_table"
+
+    @property
+    def now(self) -> str:
+        return "now_millis"
+
+    # What the statement needs.
+
+    @property
+    def depth(self) -> int:
+        """How many columns are bound so far."""
+        return len(self._sql)
+
+    def layers(self, start: int, stop: int) -> list[list[tuple[str, str]]]:
+        """The columns bound from the ``start``-th up to the ``stop``-th, by layer: (name, SQL)."""
+        out: dict[int, list[tuple[str, str]]] = {}
+        for number in range(start, stop):
+            out.setdefault(self._layer[number], []).append((f"c{number}", self._sql[number]))
+        return [out[layer] for layer in sorted(out)]
+
+    def structures(self) -> tuple[list[str], dict[str, str]]:
+        """The from_json structures (JSON texts), and the SQL of each attribute column over ``s0``, ``s1``, ….
+
+        DuckDB matches keys by case but cannot hold ``id`` and ``ID`` in one struct, nor one key twice, so such keys go
+        into further structures that are read beside the first.
+        """
+        entries = [(name, Entry(name, tuple(sorted(tags)))) for name, tags in self._typed_entries.items()]
+        entries += [(name, Entry(name, ())) for name in self._json_entries]
+        structs: list[dict[str, Entry]] = []
+        columns: dict[str, str] = {}
+        for name, entry in entries:
+            for number, struct in enumerate(structs):
+                if name.lower() not in struct:
+                    break
+            else:
+                number, struct = len(structs), {}
+                structs.append(struct)
+            struct[name.lower()] = entry
+            column = self._attribute_columns[(name, bool(entry.tags))]
+            columns[column] = f"struct_extract(s{number}, {sql_text(name)})"
+        texts = [json.dumps([{e.name: e.structure for e in struct.values()}], ensure_ascii=False) for struct in structs]
+        return texts, columns
+
+    # Lowering.
+
+    def lower(self, expression: Expression) -> Fast | None:
+        """SQL for an expression, or None where it has no fast form.
+
+        An expression of type ANY comes as JSON: the attribute value in DynamoDB JSON.
+        """
+        match expression:
+            case Constant():
+                return self._constant(expression)
+            case Attribute():
+                return self._json(expression)
+            case Call():
+                return self._call(expression)
+
+    def _constant(self, constant: Constant) -> Fast | None:
+        value = constant.value
+        match value:
+            case None:
+                return NULL
+            case bool():
+                return Fast("TRUE" if value else "FALSE", Form.BOOLEAN)
+            case str():
+                text = sql_text(value)
+                return None if text is None else Fast(text, Form.TEXT)
+            case Decimal():
+                return _number(value)
+            case Timestamp(millis=millis) | Duration(millis=millis):
+                return Fast(f"{millis}::BIGINT", Form.MILLIS) if abs(millis) < 2**62 else None
+            case _:
+                return None
+
+    def typed_field(self, name: str, type_: Type) -> str:
+        """SQL for the content of an attribute of one of TYPED_FIELDS; NULL when it has another type or is absent."""
+        return f"{self._typed_column(name, TAG_OF[type_])}.{sql_name(TAG_OF[type_])}"
+
+    def _typed_column(self, name: str, tag: str | None = None) -> str:
+        tags = self._typed_entries.setdefault(name, set())
+        if tag is not None:
+            tags.add(tag)
+        return self._attribute_columns.setdefault((name, True), f"t{len(self._attribute_columns)}")
+
+    def _json_column(self, name: str) -> str:
+        self._json_entries[name] = None
+        return self._attribute_columns.setdefault((name, False), f"j{len(self._attribute_columns)}")
+
+    def _json(self, attribute: Attribute) -> Fast | None:
+        """An attribute's value in DynamoDB JSON."""
+        name = attribute.name
+        if not readable(name):
+            return None
+        if not attribute.steps:
+            if name not in self.typed:
+                return Fast(self._json_column(name), Form.JSON)
+            text, number = self.typed_field(name, Type.STRING), self.typed_field(name, Type.NUMBER)
+            boolean = self.typed_field(name, Type.BOOLEAN)
+            value = (
+                f"""CASE WHEN {text} IS NOT NULL THEN '{{"S":' || to_json({text}) || '}}' """
+                f"""WHEN {number} IS NOT NULL THEN '{{"N":"' || {number} || '"}}' """
+                f"""WHEN {boolean} THEN '{{"BOOL":true}}' WHEN NOT {boolean} THEN '{{"BOOL":false}}' END"""
+            )
+            column = self._typed_column(name)
+            guard = f"({column} IS NULL OR {text} IS NOT NULL OR {number} IS NOT NULL OR {boolean} IS NOT NULL)"
+            return Fast(self.bind(value), Form.JSON, self.bind(guard))
+        base = self._json_column(name)
+        pointer = sql_text(json_pointer(attribute.steps))
+        if pointer is None or any(step == "" for step in attribute.steps):
+            return None
+        # Every step must go into a map or a list of the right kind, or end in nothing.
+        value = self.bind(f"json_extract({base}, {pointer})::VARCHAR")
+        guards = [f"{base} IS NULL"]
+        inside = []
+        for depth, step in enumerate(attribute.steps):
+            tag = "L" if isinstance(step, int) else "M"
+            at = json_pointer(attribute.steps[:depth]) + "/" + tag
+            inside.append(f"json_exists({base}, {sql_text(at)})")
+        guards.append("(" + " AND ".join(inside) + ")")
+        return Fast(value, Form.JSON, self.bind(f"coalesce({' OR '.join(guards)}, FALSE)"))
+
+    def _call(self, call: Call) -> Fast | None:
+        if call.function.nulls is Nulls.LAZY:
+            return self._lazy_call(call)
+        if call.function.nulls is Nulls.SEEN:
+            return self._seeing_call(call)
+        return self._strict_call(call)
+
+    def _lazy_call(self, call: Call) -> Fast | None:
+        (candidate,) = call.candidates
+        lower = candidate.implementation.lower
+        if lower is None:
+            return None
+        arguments = []
+        for position, argument in enumerate(call.arguments):
+            accepted = candidate.accepts[position]
+            fast = self._any_as(argument, accepted) if argument.type is Type.ANY else self.lower(argument)
+            if fast is None:
+                return None
+            arguments.append(fast)
+        result = lower(self, tuple(arguments))
+        return None if result is None else self._bound(result)
+
+    def _seeing_call(self, call: Call) -> Fast | None:
+        """A call that sees NULL: of one signature, its arguments of known type or as JSON."""
+        (candidate, *others) = call.candidates
+        lower = candidate.implementation.lower
+        if others or lower is None:
+            return None
+        arguments = []
+        for argument, accepted in zip(call.arguments, candidate.accepts, strict=True):
+            if argument.type is not Type.ANY or call.function.name in SEES_NULL_VALUE:
+                fast = self.lower(argument)
+            else:
+                fast = self._any_as(argument, accepted)
+            if fast is None:
+                return None
+            arguments.append(fast)
+        result = lower(self, tuple(arguments))
+        if result is None:
+            return None
+        guard = conjunction([*(a.guard for a in arguments), result.guard])
+        return self._bound(Fast(result.value, result.form, guard))
+
+    def _any_as(self, argument: Expression, accepted: frozenset[Type]) -> Fast | None:
+        """An argument of type ANY for a function that sees NULL: one known type, or JSON without DynamoDB's NULL."""
+        if len(accepted) == 1:
+            (type_,) = accepted
+            found = self._alternatives(argument, accepted)
+            if found is None or not found.options:
+                return None
+            _, test, fast = found.options[0]
+            guard = f"({found.is_null} OR {test})"
+            if fast.guard is not None:
+                guard = f"({found.is_null} OR ({test} AND {fast.guard}))"
+            return self._bound(Fast(fast.value, fast.form, conjunction([found.guard, guard])))
+        fast = self.lower(argument)
+        if fast is None:
+            return None
+        value = f"""nullif({fast.value}, '{{"NULL":true}}')"""
+        return self._bound(Fast(value, Form.JSON, fast.guard))
+
+    def _strict_call(self, call: Call) -> Fast | None:
+        known: list[Fast | None] = []
+        options: list[list[tuple[Type, str, Fast]]] = []
+        nulls: list[str] = []
+        guards: list[str | None] = []
+        for position, argument in enumerate(call.arguments):
+            if argument.type is not Type.ANY:
+                fast = self.lower(argument)
+                if fast is None:
+                    return None
+                known.append(fast)
+                guards.append(fast.guard)
+                if argument.nullable:
+                    nulls.append(f"{fast.value} IS NULL")
+                options.append([(argument.type, "", fast)])
+                continue
+            accepted = frozenset[Type]().union(*(c.accepts[position] for c in call.candidates))
+            found = self._alternatives(argument, accepted)
+            if found is None:
+                return None
+            known.append(None)
+            guards.append(found.guard)
+            nulls.append(found.is_null)
+            options.append(found.options)
+        combinations = list(product(*options))
+        if len(combinations) > MOST_ALTERNATIVES:
+            return None
+        branches: list[tuple[str, Fast]] = []
+        for combination in combinations:
+            candidate = _candidate(call, tuple(t for t, _, _ in combination))
+            if candidate is None or candidate.implementation.lower is None:
+                continue
+            result = candidate.implementation.lower(self, tuple(fast for _, _, fast in combination))
+            if result is None:
+                continue
+            tests = [test for _, test, _ in combination if test]
+            # Guards of typed fields (a number that DECIMAL holds) belong to the branch; the others to all.
+            own = [fast.guard for (_, test, fast) in combination if test]
+            branches.append((" AND ".join(tests), Fast(result.value, result.form, conjunction([*own, result.guard]))))
+        if not branches:
+            return None
+        return self._dispatch(branches, nulls, guards)
+
+    def _dispatch(self, branches: list[tuple[str, Fast]], nulls: list[str], guards: list[str | None]) -> Fast | None:
+        """One value and one guard of a call's branches, each under the test of its arguments' types."""
+        if any(fast.form is Form.DECIMAL for _, fast in branches):
+            branches = [(test, to_decimal(fast) or fast) for test, fast in branches]
+        (form, *others) = {fast.form for _, fast in branches}
+        if others:
+            return None
+        if len(branches) == 1:
+            ((test, fast),) = branches
+            value = fast.value
+            own = [g for g in (test, fast.guard) if g]
+        else:
+            value = "CASE " + " ".join(f"WHEN {test} THEN {fast.value}" for test, fast in branches) + " END"
+            own = [
+                "CASE "
+                + " ".join(f"WHEN {test} THEN {fast.guard or 'TRUE'}" for test, fast in branches)
+                + " ELSE FALSE END"
+            ]
+        guard = conjunction(guards)
+        if own:
+            inner = " AND ".join(own)
+            if nulls:
+                inner = f"{' OR '.join(nulls)} OR ({inner})"
+            # A test of a missing argument is NULL, and so may be a guard that looks at it.
+            guard = conjunction([guard, f"coalesce({inner}, FALSE)"])
+        return self._bound(Fast(value, form, guard))
+
+    def _bound(self, fast: Fast) -> Fast:
+        guard = None if fast.guard is None else self.bind(fast.guard)
+        return Fast(self.bind(fast.value), fast.form, guard)
+
+    def _alternatives(self, argument: Expression, accepted: frozenset[Type]) -> _Alternatives | None:
+        """The types that an argument of type ANY may have in a row, with a test and the content for each."""
+        if isinstance(argument, Attribute) and not argument.steps:
+            name = argument.name
+            if not readable(name):
+                return None
+            if accepted <= TYPED_FIELDS.keys():
+                column = self._typed_column(name)
+                options = [
+                    (t, f"{content} IS NOT NULL", self._content(t, content))
+                    for t in Type
+                    if t in accepted
+                    for content in [self.typed_field(name, t)]
+                ]
+                return _Alternatives(options, f"{column} IS NULL", None)
+            whole: Fast | None = Fast(self._json_column(name), Form.JSON)
+        else:
+            whole = self.lower(argument)
+        if whole is None:
+            return None
+        text = self.bind(whole.value)
+        options = []
+        for type_ in Type:
+            if type_ in accepted and type_ in TAG_OF:
+                tag = TAG_OF[type_]
+                test = f"starts_with({text}, {sql_text('{' + json.dumps(tag) + ':')})"
+                if type_ in TYPED_FIELDS:
+                    content = f"json_extract_string({text}, '/{tag}')"
+                    if type_ is Type.BOOLEAN:
+                        content = f"({content} = 'true')"
+                    options.append((type_, test, self._content(type_, self.bind(content))))
+                else:
+                    options.append((type_, test, Fast(text, Form.JSON)))
+        return _Alternatives(options, f"""({text} IS NULL OR {text} = '{{"NULL":true}}')""", whole.guard)
+
+    def _content(self, type_: Type, content: str) -> Fast:
+        match type_:
+            case Type.BOOLEAN:
+                return Fast(content, Form.BOOLEAN)
+            case Type.NUMBER:
+                value = self.bind(f"TRY_CAST({content} AS DECIMAL(38,9))")
+                guard = self.bind(f"regexp_full_match({content}, {sql_text(DECIMAL_TEXT)})")
+                return Fast(value, Form.DECIMAL, guard)
+            case _:
+                return Fast(content, Form.TEXT)
+
+
+@dataclass(frozen=True, slots=True)
+class _Alternatives:
+    """``options``: type, SQL test that the row has it, content. ``is_null``: SQL. ``guard``: of the argument itself."""
+
+    options: list[tuple[Type, str, Fast]]
+    is_null: str
+    guard: str | None
+
+
+def readable(name: str) -> bool:
+    """Whether DuckDB can read an attribute of this name from JSON: the empty name it cannot."""
+    return name != "" and sql_text(name) is not None
+
+
+def _candidate(call: Call, types: tuple[Type, ...]) -> Candidate | None:
+    for candidate in call.candidates:
+        fits = all(t in accepted or t is Type.NULL for t, accepted in zip(types, candidate.accepts, strict=True))
+        if fits and len({types[position] for position in candidate.same} - {Type.NULL}) <= 1:
+            return candidate
+    return None
+
+
+def _number(value: Decimal) -> Fast | None:
+    if value == value.to_integral_value() and abs(value) < 2**63:
+        return Fast(f"{int(value)}::BIGINT", Form.INTEGER)
+    exponent = value.normalize().as_tuple().exponent
+    assert isinstance(exponent, int)
+    if exponent >= -9 and abs(value) < Decimal(10) ** 29:
+        return Fast(f"'{value:f}'::DECIMAL(38,9)", Form.DECIMAL)
+    return None
+
+
+def to_decimal(fast: Fast) -> Fast | None:
+    """A lowered NUMBER as DECIMAL; None for another form."""
+    match fast.form:
+        case Form.DECIMAL:
+            return fast
+        case Form.INTEGER:
+            return Fast(f"CAST({fast.value} AS DECIMAL(38,9))", Form.DECIMAL, fast.guard)
+        case _:
+            return NULL_DECIMAL if fast == NULL else None
+
+
+NULL_DECIMAL = Fast("NULL::DECIMAL(38,9)", Form.DECIMAL)
+
+
+def attribute_json(fast: Fast, type_: Type) -> str | None:
+    """SQL for an attribute in DynamoDB JSON of a lowered value; NULL stays NULL. None where there is no fast form."""
+    value = fast.value
+    match fast.form:
+        case Form.JSON:
+            return value
+        case Form.TEXT if type_ is Type.STRING:
+            return f"""'{{"S":' || to_json({value}) || '}}'"""
+        case Form.INTEGER:
+            return f"""'{{"N":"' || {value} || '"}}'"""
+        case Form.DECIMAL:
+            return f"""'{{"N":"' || rtrim(rtrim(({value})::VARCHAR, '0'), '.') || '"}}'"""
+        case Form.BOOLEAN:
+            return f"""CASE WHEN {value} THEN '{{"BOOL":true}}' WHEN NOT {value} THEN '{{"BOOL":false}}' END"""
+        case _:
+            return None

@@ -1,0 +1,83 @@
+"""What was read from one text, and the instant it means.
+
+In: fields with their values and positions, an offset or a zone. Out: epoch milliseconds.
+
+The rules are ``org.joda.time.format.DateTimeParserBucket``'s: fields are set from 1970-01-01T00:00 local time, the largest range
+first, then all once more; the last one wins. Without a year the default year is 2000 if a month, week or day was read.
+
+Invariant: a ``Reading`` holds the fields in the order of the text; resolving changes nothing in it.
+"""
+
+from dataclasses import dataclass, field
+
+from ddbetl.time.chronology import FIELD_RULES, FieldName, FieldRangeError
+from ddbetl.time.zone import GapError, Zone
+
+DEFAULT_YEAR = 2000
+
+
+class MismatchError(ValueError):
+    """Say at which character a text stops being readable, and what was expected there."""
+
+    def __init__(self, position: int, expected: str) -> None:
+        super().__init__(expected)
+        self.position = position
+        self.expected = expected
+
+
+class ResolveError(ValueError):
+    """Say why what was read is no instant; ``position`` is where the field at fault was read."""
+
+    def __init__(self, position: int, message: str) -> None:
+        super().__init__(message)
+        self.position = position
+
+
+@dataclass(slots=True)
+class Reading:
+    """The fields of one text in the order they were read, as (name, value, position), and its offset or zone if any."""
+
+    saved: list[tuple[FieldName, int, int]] = field(default_factory=list)
+    offset: int | None = None
+    zone: Zone | None = None
+
+    def save(self, name: FieldName, value: int, position: int) -> None:
+        self.saved.append((name, value, position))
+
+
+def resolve(reading: Reading, zone: Zone) -> int:
+    """Give the epoch milliseconds of a reading; ``zone`` counts where the text named none.
+
+    Raises ``ResolveError``.
+    """
+    saved = sorted(reading.saved, key=lambda item: FIELD_RULES[item[0]].rank)
+    if saved and FIELD_RULES[saved[0][0]].dates_a_year:
+        saved.insert(0, ("year", DEFAULT_YEAR, 0))
+    local = 0
+    position = 0
+    try:
+        for name, value, position in saved:
+            rule = FIELD_RULES[name]
+            local = rule.floor(rule.set_value(local, value))
+        last = len(saved) - 1
+        for index, (name, value, position) in enumerate(saved):
+            rule = FIELD_RULES[name]
+            local = rule.set_value(local, value)
+            if index == last:
+                local = rule.floor(local)
+    except FieldRangeError as error:
+        raise ResolveError(position, str(error)) from None
+    if reading.offset is not None:
+        return _wrapped(local - reading.offset)
+    try:
+        return _wrapped((reading.zone or zone).instant_of(local))
+    except GapError as error:
+        raise ResolveError(0, str(error)) from None
+
+
+def _wrapped(millis: int) -> int:
+    """Wrap to 64 bits: the floor of the era before Christ lies at the very end of Joda-Time's instants."""
+    return (millis + 2**63) % 2**64 - 2**63
+
+
+__all__ = ["DEFAULT_YEAR", "MismatchError", "Reading", "ResolveError", "resolve"]

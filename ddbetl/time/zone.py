@@ -1,0 +1,135 @@
+"""Time zones: from a name to offsets, and from local times to instants as Joda-Time resolves them.
+
+In: a name (IANA id, ``UTC``, ``+05:30``), epoch or local milliseconds. Out: offsets and instants in milliseconds.
+
+Invariant: zone data comes from the ``tzdata`` package, never from the machine. A local time inside a gap is an error, in an
+overlap the earlier instant. Instants outside the years that ``zoneinfo`` knows are folded by 400 years, after which
+the Gregorian calendar and every daylight rule repeat.
+"""
+
+import difflib
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import cache
+from importlib import resources
+from zoneinfo import ZoneInfo
+
+from ddbetl.time.chronology import MILLIS_PER_DAY, MILLIS_PER_HOUR, MILLIS_PER_MINUTE, civil_from_days
+from ddbetl.time.errors import ZoneError
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_SECONDS_PER_400_YEARS = 146_097 * 86_400
+# zoneinfo converts the years 1 to 9999; a day is left at both ends for the offset itself.
+_FIRST_SECOND = -62_135_596_800 + 86_400
+_LAST_SECOND = 253_402_300_799 - 86_400
+
+_OFFSET = re.compile(r"([+-])(\d\d)(?::?([0-5]\d)(?::?([0-5]\d)(?:[.]?(\d{3}))?)?)?", re.ASCII)
+
+
+class GapError(ValueError):
+    """Say that a local time does not exist in a zone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Zone:
+    """A fixed offset in milliseconds, or the rules of an IANA zone."""
+
+    name: str
+    fixed_offset: int | None
+    rules: ZoneInfo | None
+
+    def offset_at(self, millis: int) -> int:
+        """Give the offset from UTC in milliseconds at an instant in epoch milliseconds."""
+        if self.rules is None:
+            return self.fixed_offset or 0
+        seconds = millis // 1000
+        if not _FIRST_SECOND <= seconds <= _LAST_SECOND:
+            if seconds < _FIRST_SECOND:
+                seconds = _FIRST_SECOND
+            else:
+                seconds = _LAST_SECOND - _SECONDS_PER_400_YEARS + 1 + (seconds - _LAST_SECOND - 1) % _SECONDS_PER_400_YEARS
+        offset = (_EPOCH + timedelta(seconds=seconds)).astimezone(self.rules).utcoffset()
+        assert offset is not None
+        return (offset.days * 86_400 + offset.seconds) * 1000
+
+    def instant_of(self, local: int) -> int:
+        """Give the earlier instant whose local time is ``local``; raise ``GapError`` when there is none."""
+        if self.rules is None:
+            return local - (self.fixed_offset or 0)
+        before = self.offset_at(local - MILLIS_PER_DAY)
+        if self.offset_at(local - before) == before:
+            return local - before
+        after = self.offset_at(local + MILLIS_PER_DAY)
+        if self.offset_at(local - after) == after:
+            return local - after
+        raise GapError(f"{_local_text(local)} does not exist in {self.name}: the clocks go forward over it")
+
+
+UTC_ZONE = Zone("UTC", 0, None)
+
+
+@cache
+def zone_names() -> tuple[str, ...]:
+    """List the ids of the pinned zone data, sorted."""
+    return tuple(sorted(resources.files("tzdata").joinpath("zones").read_text(encoding="utf-8").split()))
+
+
+@cache
+def zone(name: str) -> Zone:
+    """Find a zone by IANA id (case counts), ``UTC`` or ``Z``, or an offset: ``+05``, ``+05:30``, ``-0800``.
+
+    Raises ``ZoneError`` with the nearest names.
+    """
+    if name in ("UTC", "Z"):
+        return UTC_ZONE
+    if match := _OFFSET.fullmatch(name):
+        sign, hours, minutes, seconds, millis = match.groups(default="0")
+        if int(hours) <= 23:
+            size = int(hours) * MILLIS_PER_HOUR + int(minutes) * MILLIS_PER_MINUTE + int(seconds) * 1000 + int(millis)
+            return fixed_zone(-size if sign == "-" else size)
+    if name not in zone_names():
+        raise ZoneError(f"unknown time zone {name!r}", name, _nearest(name))
+    with resources.files("tzdata").joinpath("zoneinfo", *name.split("/")).open("rb") as data:
+        return Zone(name, None, ZoneInfo.from_file(data, key=name))
+
+
+def fixed_zone(offset: int) -> Zone:
+    """Give the zone of a fixed offset in milliseconds, named as Joda-Time names it (``UTC``, ``+05:30``)."""
+    return Zone(offset_text(offset), offset, None) if offset else UTC_ZONE
+
+
+def offset_text(offset: int, *, separator: str = ":", least_fields: int = 2, most_fields: int = 4) -> str:
+    """Print an offset in milliseconds: ``+05:30``, with seconds and thousandths only where they are not zero."""
+    sign, size = ("-", -offset) if offset < 0 else ("+", offset)
+    hours, size = divmod(size, MILLIS_PER_HOUR)
+    minutes, size = divmod(size, MILLIS_PER_MINUTE)
+    seconds, millis = divmod(size, 1000)
+    text = f"{sign}{hours:02}{separator}{minutes:02}"
+    if most_fields > 2 and (size or least_fields > 2):
+        text += f"{separator}{seconds:02}"
+        if most_fields > 3 and millis:
+            text += f"{'.' if separator else ''}{millis:03}"
+    return text
+
+
+def _nearest(name: str) -> tuple[str, ...]:
+    """Suggest ids: those equal but for case, then those whose city is meant, then similar ones."""
+    wanted = name.strip().lower().replace(" ", "_")
+    exact = [known for known in zone_names() if known.lower() == wanted]
+    city = [known for known in zone_names() if known.lower().rsplit("/", 1)[-1] == wanted.rsplit("/", 1)[-1]]
+    by_lower = {known.lower(): known for known in zone_names()}
+    similar = [by_lower[known] for known in difflib.get_close_matches(wanted, by_lower, n=3, cutoff=0.6)]
+    return tuple(dict.fromkeys(exact + city + similar))[:3]
+
+
+def _local_text(local: int) -> str:
+    days, of_day = divmod(local, MILLIS_PER_DAY)
+    year, month, day = civil_from_days(days)
+    hours, rest = divmod(of_day, MILLIS_PER_HOUR)
+    minutes, rest = divmod(rest, MILLIS_PER_MINUTE)
+    seconds, millis = divmod(rest, 1000)
+    text = f"{year:04}-{month:02}-{day:02}T{hours:02}:{minutes:02}"
+    if seconds or millis:
+        text += f":{seconds:02}" + (f".{millis:03}" if millis else "")
+    return text

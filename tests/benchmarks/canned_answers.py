@@ -1,0 +1,416 @@
+"""The canned server's answers: DynamoDB's operations without storage.
+
+In: an operation's name and a request body. Out: the parts of a response body, and the CRC32 of all of them.
+
+- Scan replays pages made once (canned_data.py). Segment, TotalSegments, ExclusiveStartKey and Limit are honoured: over all
+  segments every item is returned exactly once. ConsumedCapacity is computed from the sizes of the items read.
+- ProjectionExpression and FilterExpression: with `pushdown` off (the default) they are accepted and ignored, so that every
+  client gets the same bytes and does the whole job itself. With `pushdown` on, any projection of top-level attributes is
+  honoured, and a filter that is a conjunction of conditions on OrderID of the kinds in `_KEEP`; other filters are ignored
+  and counted as `filters_ignored`. Either way ScannedCount and the capacity are those of the whole page, as in DynamoDB.
+- BatchWriteItem and BatchExecuteStatement: the number of requests is checked (1 to 25). In the timed mode the body is not
+  decoded: items are counted by their marks, the whole capacity is the first named table's, one unit for each item (more, if
+  the mean item passes 1 KB). In verify mode every item is decoded, its key checked, and its canonical form kept.
+- Nothing is ever throttled, and every write is processed.
+
+Invariant: in the timed mode the work for a request does not depend on who sent it.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import math
+import re
+import resource
+import zlib
+from collections import Counter, defaultdict
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from tests.benchmarks import canned_checks, canned_data
+from tests.benchmarks.canned_data import SOURCES, TARGET, Keep, Page, PageStore, Shape, View
+
+ACCOUNT = "123456789012"
+CREATED = 1_462_060_800.0
+MAX_BATCH = 25
+UNITS = 4_000_000
+"""Provisioned units of every table: more than any client here can use."""
+_NEEDED = frozenset(("CustomerID", "DateTime", "OrderID"))
+
+_KEEP: tuple[tuple[re.Pattern[str], Keep], ...] = (
+    (re.compile(r"attribute_exists\(OrderID\)"), "with_order"),
+    (re.compile(r"attribute_type\(OrderID,'S'\)"), "with_order"),
+    (re.compile(r"size\(OrderID\)>0"), "with_order_text"),
+    (re.compile(r"size\(OrderID\)>=1"), "with_order_text"),
+    (re.compile(r"OrderID>''"), "with_order_text"),
+)
+
+
+class Refused(Exception):
+    """A request that DynamoDB would refuse: the error's name and message."""
+
+    def __init__(self, name: str, message: str) -> None:
+        super().__init__(message)
+        self.name = name
+
+
+@dataclass(slots=True)
+class Mode:
+    """What the side path can change between runs."""
+
+    pages_per_table: int = 1
+    items_per_page: int = 4000
+    verify: bool = False
+    pushdown: bool = False
+    billing: str = "PROVISIONED"
+
+    @property
+    def shape(self) -> Shape:
+        return Shape(self.pages_per_table, self.items_per_page)
+
+
+@dataclass(slots=True)
+class Counters:
+    """What happened since the last configuration. Times are seconds of this process's monotonic clock."""
+
+    requests: dict[str, int] = field(default_factory=lambda: defaultdict(int))
+    refused: dict[str, int] = field(default_factory=lambda: defaultdict(int))
+    items_read: int = 0
+    items_returned: int = 0
+    items_written: int = 0
+    bytes_in: int = 0
+    bytes_out: int = 0
+    answers: int = 0
+    connections: int = 0
+    filters_ignored: int = 0
+    first_data: float | None = None
+    last_data: float | None = None
+
+
+class Canned:
+    """The answers: from an operation's name and a body to the parts of a response body and its CRC32."""
+
+    def __init__(self, mode: Mode, cache_bytes: int, clock: Callable[[], float]) -> None:
+        self.mode = mode
+        self.counters = Counters()
+        self.written: Counter[str] = Counter()
+        self._clock = clock
+        self._store = PageStore(cache_bytes)
+
+    def configure(self, mode: Mode) -> None:
+        """Take a new mode, make its pages and clear the counters."""
+        self.mode = mode
+        self._store.warm(mode.shape, canned_data.WHOLE)
+        if mode.pushdown:
+            self._store.warm(mode.shape, View(_NEEDED, "with_order"))
+            self._store.warm(mode.shape, View(_NEEDED, "with_order_text"))
+        self.counters = Counters()
+        self.written.clear()
+
+    def stats(self) -> dict[str, Any]:
+        """Return the counters, this process's CPU seconds since it started, and in verify mode the digest."""
+        usage = resource.getrusage(resource.RUSAGE_SELF)
+        return {
+            **{name: getattr(self.counters, name) for name in Counters.__slots__},
+            "cpu_seconds": usage.ru_utime + usage.ru_stime,
+            "peak_bytes": usage.ru_maxrss * 1024,
+            "mode": asdict(self.mode),
+            "digest": canned_checks.digest(self.written) if self.mode.verify else None,
+        }
+
+    def answer(self, operation: str, body: bytes) -> tuple[tuple[bytes, ...], int]:
+        """Answer one operation. Returns the parts of the body and the CRC32 of all of them. Raises Refused."""
+        match operation:
+            case "BatchWriteItem":
+                return self._data(self._batch_write, body)
+            case "Scan":
+                return self._data(self._scan, body)
+            case "BatchExecuteStatement":
+                return self._data(self._batch_execute, body)
+            case _:
+                made = json.dumps(self._control(operation, json.loads(body))).encode()
+                return (made,), zlib.crc32(made)
+
+    def _data(
+        self, operation: Callable[[bytes], tuple[tuple[bytes, ...], int]], body: bytes
+    ) -> tuple[tuple[bytes, ...], int]:
+        if self.counters.first_data is None:
+            self.counters.first_data = self._clock()
+        made = operation(body)
+        self.counters.last_data = self._clock()
+        return made
+
+    def _control(self, operation: str, request: dict[str, Any]) -> dict[str, Any]:
+        match operation:
+            case "ListTables":
+                names = sorted((*SOURCES, TARGET))
+                names = [name for name in names if name > request.get("ExclusiveStartTableName", "")]
+                limit = request.get("Limit", 100)
+                more = {"LastEvaluatedTableName": names[limit - 1]} if len(names) > limit else {}
+                return {"TableNames": names[:limit], **more}
+            case "DescribeTable":
+                return {"Table": describe(request["TableName"], self.mode)}
+            case "DescribeTimeToLive":
+                _table(request["TableName"])
+                return {"TimeToLiveDescription": {"TimeToLiveStatus": "DISABLED"}}
+            case "DescribeContinuousBackups":
+                _table(request["TableName"])
+                return {
+                    "ContinuousBackupsDescription": {
+                        "ContinuousBackupsStatus": "ENABLED",
+                        "PointInTimeRecoveryDescription": {"PointInTimeRecoveryStatus": "DISABLED"},
+                    }
+                }
+            case "DescribeLimits":
+                return {
+                    "AccountMaxReadCapacityUnits": UNITS * 20,
+                    "AccountMaxWriteCapacityUnits": UNITS * 20,
+                    "TableMaxReadCapacityUnits": UNITS,
+                    "TableMaxWriteCapacityUnits": UNITS,
+                }
+        raise Refused("UnknownOperationException", f"the canned server does not know {operation}")
+
+    def _scan(self, body: bytes) -> tuple[tuple[bytes, ...], int]:
+        request = json.loads(body)
+        name = request["TableName"]
+        table = _table(name)
+        if table is None:
+            empty = b'{"Items":[],"Count":0,"ScannedCount":0}'
+            return (empty,), zlib.crc32(empty)
+        shape = self.mode.shape
+        segment, segments = request.get("Segment", 0), request.get("TotalSegments", 1)
+        if not 0 <= segment < segments <= 1_000_000:
+            raise Refused("ValidationException", f"Segment {segment} of TotalSegments {segments}")
+        number, skip = segment, 0
+        start = request.get("ExclusiveStartKey")
+        if start is not None:
+            number, skip = self._position(table, start)
+            if number % segments != segment:
+                raise Refused("ValidationException", "The provided starting key is outside of this segment")
+            if skip == shape.items_per_page:
+                number, skip = number + segments, 0
+        view = self._view(request)
+        limit = request.get("Limit", shape.items_per_page)
+        if number >= shape.pages_per_table:
+            head, crc, count, scanned, size, last_key = b'{"Items":[', zlib.crc32(b'{"Items":['), 0, 0, 0, None
+            head, crc = head + b"]", zlib.crc32(b"]", crc)
+        elif skip or limit < shape.items_per_page:
+            page = part_of_page(table, number, shape, view, skip, limit)
+            head, crc, count, scanned, size = page.head, page.crc, page.count, page.scanned, page.size
+            ended = skip + limit >= shape.items_per_page and number + segments >= shape.pages_per_table
+            last_key = None if ended else page.last_key
+        else:
+            page = self._store.page(table, number, shape, view)
+            head, crc, count, scanned, size = page.head, page.crc, page.count, page.scanned, page.size
+            last_key = page.last_key if number + segments < shape.pages_per_table else None
+        tail = f',"Count":{count},"ScannedCount":{scanned}'
+        if last_key is not None:
+            tail += f',"LastEvaluatedKey":{last_key}'
+        if _wants_capacity(request.get("ReturnConsumedCapacity", "NONE")):
+            units = math.ceil(size / 4096) * (1.0 if request.get("ConsistentRead") else 0.5)
+            tail += f',"ConsumedCapacity":{_capacity(name, units, request["ReturnConsumedCapacity"])}'
+        ending = f"{tail}}}".encode()
+        self.counters.items_read += scanned
+        self.counters.items_returned += count
+        return (head, ending), zlib.crc32(ending, crc)
+
+    def _position(self, table: int, start: dict[str, Any]) -> tuple[int, int]:
+        """Return the page of a start key and how many of its items lie before or at the key."""
+        shape = self.mode.shape
+        try:
+            of_table, number = canned_data.page_of_key(start)
+        except ValueError:
+            of_table, number = -1, -1
+        if of_table != table or not 0 <= number < shape.pages_per_table:
+            raise Refused("ValidationException", "The provided starting key is invalid")
+        page = self._store.page(table, number, shape, canned_data.WHOLE)
+        if canned_data.compact(start) == page.last_key:
+            return number, shape.items_per_page
+        for index, item in enumerate(canned_data.page_items(table, number, shape)):
+            if canned_data.source_key(item) == start:
+                return number, index + 1
+        raise Refused("ValidationException", "The provided starting key is invalid")
+
+    def _view(self, request: dict[str, Any]) -> View:
+        names = request.get("ExpressionAttributeNames", {})
+        projection = request.get("ProjectionExpression")
+        condition = request.get("FilterExpression")
+        if not self.mode.pushdown or (projection is None and condition is None):
+            return canned_data.WHOLE
+        chosen = None
+        if projection is not None:
+            chosen = frozenset(names.get(part.strip(), part.strip()) for part in projection.split(","))
+        keep: Keep = "all"
+        if condition is not None:
+            understood = filter_kept(condition, names, request.get("ExpressionAttributeValues", {}))
+            if understood is None:
+                self.counters.filters_ignored += 1
+            else:
+                keep = understood
+        return View(chosen, keep)
+
+    def _batch_write(self, body: bytes) -> tuple[tuple[bytes, ...], int]:
+        count = body.count(b'"PutRequest"') + body.count(b'"DeleteRequest"')
+        if not 1 <= count <= MAX_BATCH:
+            raise Refused(
+                "ValidationException", f"{count} requests in one BatchWriteItem; 1 to {MAX_BATCH} are allowed"
+            )
+        if self.mode.verify:
+            request = json.loads(body)
+            for table, writes in request["RequestItems"].items():
+                self._keep(table, [write["PutRequest"]["Item"] for write in writes])
+        found = _FIRST_TABLE.search(body)
+        table = found[1].decode() if found is not None else "?"
+        units = count * max(1, math.ceil(len(body) / count / 1024))
+        self.counters.items_written += count
+        return _batch_answer(table, units, _capacity_kind(body))
+
+    def _batch_execute(self, body: bytes) -> tuple[tuple[bytes, ...], int]:
+        count = body.count(b'"Statement"')
+        if not 1 <= count <= MAX_BATCH:
+            raise Refused("ValidationException", f"{count} statements in one batch; 1 to {MAX_BATCH} are allowed")
+        if self.mode.verify:
+            for statement in json.loads(body)["Statements"]:
+                table, item = canned_checks.inserted_item(statement)
+                self._keep(table, [item])
+        found = _FIRST_INSERT.search(body)
+        table = found[1].decode() if found is not None else "?"
+        units = count * max(1, math.ceil(len(body) / count / 1024))
+        self.counters.items_written += count
+        return _statement_answer(table, count, units, _capacity_kind(body))
+
+    def _keep(self, table: str, items: list[dict[str, Any]]) -> None:
+        """Check written items as DynamoDB would and keep their canonical forms."""
+        if table != TARGET:
+            raise Refused("ResourceNotFoundException", f"{table} is not written by the main job")
+        keys = []
+        for item in items:
+            key = (item.get("CustomerID", {}), item.get("CreationDateTime", {}))
+            if list(key[0]) != ["S"] or list(key[1]) != ["N"] or not key[0]["S"]:
+                raise Refused("ValidationException", f"missing or mistyped key: {item!r}")
+            try:
+                self.written[canned_checks.canonical_item(item)] += 1
+            except (ArithmeticError, ValueError) as error:
+                raise Refused("ValidationException", str(error)) from None
+            keys.append(canned_checks.canonical_item({"c": key[0], "d": key[1]}))
+        if len(set(keys)) != len(keys):
+            raise Refused("ValidationException", "Provided list of item keys contains duplicates")
+
+
+_FIRST_TABLE = re.compile(rb'"RequestItems"\s*:\s*\{\s*"([^"]+)"')
+_FIRST_INSERT = re.compile(rb'INSERT\s+INTO\s+\\"([^"\\]+)\\"', re.IGNORECASE)
+
+
+def _table(name: str) -> int | None:
+    """Return a source's number, None for the target. Raises Refused for any other table."""
+    if name == TARGET:
+        return None
+    try:
+        return SOURCES.index(name)
+    except ValueError:
+        raise Refused("ResourceNotFoundException", f"Requested resource not found: Table: {name} not found") from None
+
+
+def describe(name: str, mode: Mode) -> dict[str, Any]:
+    """Return DescribeTable's description of one table under a mode."""
+    table = _table(name)
+    sort_key, sort_type = ("CreationDateTime", "N") if table is None else ("DateTime", "S")
+    billing: dict[str, Any]
+    if mode.billing == "PROVISIONED":
+        billing = {"ProvisionedThroughput": {"ReadCapacityUnits": UNITS, "WriteCapacityUnits": UNITS}}
+    else:
+        billing = {
+            "BillingModeSummary": {"BillingMode": "PAY_PER_REQUEST"},
+            "ProvisionedThroughput": {"ReadCapacityUnits": 0, "WriteCapacityUnits": 0},
+            "WarmThroughput": {"ReadUnitsPerSecond": UNITS, "WriteUnitsPerSecond": UNITS, "Status": "ACTIVE"},
+        }
+    billing["ProvisionedThroughput"]["NumberOfDecreasesToday"] = 0
+    return {
+        "TableName": name,
+        "TableArn": f"arn:aws:dynamodb:us-east-1:{ACCOUNT}:table/{name}",
+        "TableId": f"00000000-0000-4000-8000-{99 if table is None else table:012d}",
+        "TableStatus": "ACTIVE",
+        "CreationDateTime": CREATED,
+        "AttributeDefinitions": [
+            {"AttributeName": "CustomerID", "AttributeType": "S"},
+            {"AttributeName": sort_key, "AttributeType": sort_type},
+        ],
+        "KeySchema": [
+            {"AttributeName": "CustomerID", "KeyType": "HASH"},
+            {"AttributeName": sort_key, "KeyType": "RANGE"},
+        ],
+        "ItemCount": 0 if table is None else mode.shape.items_per_table,
+        "TableSizeBytes": 0 if table is None else canned_data.table_bytes(table, mode.shape),
+        "DeletionProtectionEnabled": False,
+        **billing,
+    }
+
+
+def part_of_page(table: int, number: int, shape: Shape, view: View, skip: int, limit: int) -> Page:
+    """Make a page that starts or stops inside a stored one: what Limit asks for. Slow, and not for timed runs."""
+    read = canned_data.page_items(table, number, shape)[skip : skip + limit]
+    chosen = canned_data.select(read, view)
+    head = f'{{"Items":{canned_data.compact(chosen)}'.encode()
+    return Page(
+        head,
+        zlib.crc32(head),
+        len(chosen),
+        len(read),
+        sum(map(canned_data.item_size, read)),
+        canned_data.compact(canned_data.source_key(read[-1])),
+    )
+
+
+def filter_kept(condition: str, names: dict[str, str], values: dict[str, Any]) -> Keep | None:
+    """Return which items a FilterExpression keeps, or None where it is not of the understood kind."""
+    for place, value in values.items():
+        ((kind, inner),) = value.items()
+        condition = re.sub(re.escape(place) + r"\b", f"'{inner}'" if kind == "S" else str(inner), condition)
+    for place, name in names.items():
+        condition = re.sub(re.escape(place) + r"\b", name, condition)
+    keep: Keep = "with_order"
+    for term in re.split(r"\bAND\b", condition, flags=re.IGNORECASE):
+        bare = re.sub(r"\s+", "", term)
+        while bare.startswith("(") and bare.endswith(")"):
+            bare = bare[1:-1]
+        found = next((kept for pattern, kept in _KEEP if pattern.fullmatch(bare)), None)
+        if found is None:
+            return None
+        if found == "with_order_text":
+            keep = found
+    return keep
+
+
+def _wants_capacity(kind: str) -> bool:
+    return kind in ("TOTAL", "INDEXES")
+
+
+def _capacity_kind(body: bytes) -> str:
+    """Return ReturnConsumedCapacity of a body that is not decoded."""
+    if b'"ReturnConsumedCapacity"' not in body:
+        return "NONE"
+    return next((kind for kind in ("INDEXES", "TOTAL") if f'"{kind}"'.encode() in body), "NONE")
+
+
+def _capacity(table: str, units: float, kind: str) -> str:
+    shown = {"TableName": table, "CapacityUnits": float(units)}
+    if kind == "INDEXES":
+        shown["Table"] = {"CapacityUnits": float(units)}
+    return canned_data.compact(shown)
+
+
+@functools.lru_cache(maxsize=4096)
+def _batch_answer(table: str, units: int, kind: str) -> tuple[tuple[bytes, ...], int]:
+    consumed = f',"ConsumedCapacity":[{_capacity(table, units, kind)}]' if _wants_capacity(kind) else ""
+    made = f'{{"UnprocessedItems":{{}}{consumed}}}'.encode()
+    return (made,), zlib.crc32(made)
+
+
+@functools.lru_cache(maxsize=4096)
+def _statement_answer(table: str, count: int, units: int, kind: str) -> tuple[tuple[bytes, ...], int]:
+    consumed = f',"ConsumedCapacity":[{_capacity(table, units, kind)}]' if _wants_capacity(kind) else ""
+    responses = ",".join([canned_data.compact({"TableName": table})] * count)
+    made = f'{{"Responses":[{responses}]{consumed}}}'.encode()
+    return (made,), zlib.crc32(made)
