@@ -8,7 +8,7 @@ and the order of sets.
 from __future__ import annotations
 
 import base64
-from decimal import Decimal, Inexact, InvalidOperation, Rounded, localcontext
+from decimal import Decimal, Inexact, localcontext
 from typing import Any
 
 from ddbetl.errors import RowError
@@ -100,8 +100,8 @@ def check_number(number: Decimal) -> Decimal:
     if not number.is_finite():
         raise RowError("R0103", f"{number} is not a number that DynamoDB can hold")
     if number:
-        with localcontext(prec=DIGITS, traps=[Inexact, Rounded, InvalidOperation]) as context:
-            context.traps[Rounded] = False
+        with localcontext(prec=DIGITS) as context:
+            context.traps[Inexact] = True
             try:
                 number = +number
             except Inexact:

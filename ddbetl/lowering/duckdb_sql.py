@@ -1,8 +1,8 @@
 """Expressions as DuckDB SQL over a page of raw items.
 
-In: typed expressions. Out: SQL for each value and its guard, arranged in layers (every shared value is a column computed
-once), and the JSON structures by which the needed attributes are read from the raw page. Invariants: the SQL of a value
-never raises; a guard is never NULL; where a guard is true, the value equals the reference evaluator's.
+In: typed expressions. Out: SQL for each value and its guard, arranged in layers (every shared value is a column
+computed once), and the JSON structures by which the needed attributes are read from the raw page. Invariants: the SQL of
+a value never raises; a guard is never NULL; where a guard is true, the value equals the reference evaluator's.
 
 Everything that comes from the spec enters the SQL through ``sql_text`` or ``sql_name``, which quote it.
 """
@@ -134,13 +134,10 @@ class Lowerer:
         structs: list[dict[str, Entry]] = []
         columns: dict[str, str] = {}
         for name, entry in entries:
-            for number, struct in enumerate(structs):
-                if name.lower() not in struct:
-                    break
-            else:
-                number, struct = len(structs), {}
-                structs.append(struct)
-            struct[name.lower()] = entry
+            number = next((n for n, struct in enumerate(structs) if name.lower() not in struct), len(structs))
+            if number == len(structs):
+                structs.append({})
+            structs[number][name.lower()] = entry
             column = self._attribute_columns[(name, bool(entry.tags))]
             columns[column] = f"struct_extract(s{number}, {sql_text(name)})"
         texts = [json.dumps([{e.name: e.structure for e in struct.values()}], ensure_ascii=False) for struct in structs]
@@ -271,7 +268,6 @@ class Lowerer:
     def _any_as(self, argument: Expression, accepted: frozenset[Type]) -> Fast | None:
         """An argument of type ANY for a function that sees NULL: one known type, or JSON without DynamoDB's NULL."""
         if len(accepted) == 1:
-            (type_,) = accepted
             found = self._alternatives(argument, accepted)
             if found is None or not found.options:
                 return None
@@ -280,11 +276,11 @@ class Lowerer:
             if fast.guard is not None:
                 guard = f"({found.is_null} OR ({test} AND {fast.guard}))"
             return self._bound(Fast(fast.value, fast.form, conjunction([found.guard, guard])))
-        fast = self.lower(argument)
-        if fast is None:
+        whole = self.lower(argument)
+        if whole is None:
             return None
-        value = f"""nullif({fast.value}, '{{"NULL":true}}')"""
-        return self._bound(Fast(value, Form.JSON, fast.guard))
+        value = f"""nullif({whole.value}, '{{"NULL":true}}')"""
+        return self._bound(Fast(value, Form.JSON, whole.guard))
 
     def _strict_call(self, call: Call) -> Fast | None:
         known: list[Fast | None] = []

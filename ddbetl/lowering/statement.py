@@ -2,7 +2,8 @@
 
 In: the predicate, the projection, the target's name and key. Out: SQL over the relation ``pages`` (columns of
 ``PAGE_COLUMNS``), one result row per request body or per page's flagged rows (columns of ``RESULT_COLUMNS``).
-Invariant: every item of every page ends in exactly one of three ways: filtered out, in a body, or flagged "by reference".
+Invariant: every item of every page ends in exactly one of three ways: filtered out, in a body, or flagged "by
+reference".
 """
 
 from __future__ import annotations
