@@ -4,11 +4,11 @@
 ARGS ?=
 BIN := .venv/bin
 
-.PHONY: help demo test lint bench clean
+.PHONY: help demo test lint bench bench-quick clean
 .SECONDARY:
 
 help: ## Show this list
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1	\2/p' Makefile | expand -t 14
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1	\2/p' Makefile | expand -t 20
 
 demo: .venv/.installed-demo ## Fill one table from thirteen, on a local DynamoDB
 	@$(BIN)/ddbetl demo $(ARGS)
@@ -22,7 +22,10 @@ lint: .venv/.installed-dev ## Check style and types
 	@$(BIN)/mypy
 
 bench: .venv/.installed-dev ## Measure ddbetl beside a plain boto3 loop
-	@$(BIN)/python tests/benchmarks/run.py $(ARGS)
+	@$(BIN)/python -m tests.benchmarks.bench $(ARGS)
+
+bench-quick: .venv/.installed-dev ## The same in under a minute
+	@$(BIN)/python -m tests.benchmarks.bench --quick $(ARGS)
 
 clean: ## Remove what these commands made
 	rm -rf .venv .tools build dist bench-results .pytest_cache .mypy_cache .ruff_cache .hypothesis

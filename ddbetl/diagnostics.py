@@ -23,13 +23,18 @@ class Label:
 
 @dataclass(frozen=True, slots=True)
 class Diagnostic:
-    """One finding: ``message`` says what is wrong, ``hint`` what to do."""
+    """One finding: ``message`` says what is wrong, ``hint`` what to do.
+
+    ``span`` is None for what has no place in the spec (a parameter of the command line). ``source`` is set where the place
+    is in another text than the spec, such as an option of the command line.
+    """
 
     code: str
     message: str
-    span: Span
+    span: Span | None
     hint: str = ""
     labels: tuple[Label, ...] = field(default=())
+    source: SourceText | None = None
 
 
 def suggest(word: str, known: Iterable[str]) -> str | None:
@@ -52,6 +57,11 @@ def render(source: SourceText, diagnostics: Sequence[Diagnostic]) -> str:
 
 def _render_one(source: SourceText, diagnostic: Diagnostic) -> str:
     kind = "warning" if diagnostic.code.startswith("W") else "error"
+    if diagnostic.span is None:
+        return f"{kind}[{diagnostic.code}]: {diagnostic.message}" + (
+            f"\n = {diagnostic.hint}" if diagnostic.hint else ""
+        )
+    source = diagnostic.source or source
     line, column = source.position(diagnostic.span.start)
     width = len(str(max([line, *(source.position(label.span.start)[0] for label in diagnostic.labels)])))
     out = [f"{kind}[{diagnostic.code}]: {diagnostic.message}", f"{' ' * width}--> {source.name}:{line}:{column}"]

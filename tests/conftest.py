@@ -63,7 +63,7 @@ def running_server() -> Iterator[Callable[[str], servers.Server]]:
 
         def get(kind: str) -> servers.Server:
             if kind == "dynoxide":
-                _require_dynoxide()
+                servers.require_dynoxide()
             if kind not in running:
                 running[kind] = stack.enter_context(servers.start(kind))
             return running[kind]
@@ -98,7 +98,7 @@ def one_server(running_server: Callable[[str], servers.Server]) -> servers.Serve
 @pytest.fixture
 def fresh_dynoxide() -> Iterator[servers.Server]:
     """Run a server for this test alone, without tables."""
-    _require_dynoxide()
+    servers.require_dynoxide()
     with servers.start("dynoxide") as server:
         yield server
 
@@ -107,10 +107,3 @@ def fresh_dynoxide() -> Iterator[servers.Server]:
 def prefix() -> str:
     """Give a text of letters and digits that begins the names of this test's tables."""
     return servers.new_prefix()
-
-
-def _require_dynoxide() -> None:
-    if servers.dynoxide_binary() is None:
-        if servers.must_have_dynoxide():
-            pytest.fail(servers.why_no_dynoxide())
-        pytest.skip(servers.why_no_dynoxide())

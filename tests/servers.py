@@ -33,6 +33,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import boto3
+import pytest
 
 from ddbetl.demo.server import embedded
 
@@ -116,6 +117,14 @@ def why_no_dynoxide() -> str:
 def must_have_dynoxide() -> bool:
     """Tell whether a missing dynoxide is an error: in CI, wherever it can be installed."""
     return os.environ.get("CI", "").lower() in ("1", "true") and _dynoxide_platform() and bool(shutil.which("npm"))
+
+
+def require_dynoxide() -> None:
+    """Skip the test that asks, or fail it in CI, when dynoxide is missing."""
+    if dynoxide_binary() is None:
+        if must_have_dynoxide():
+            pytest.fail(why_no_dynoxide())
+        pytest.skip(why_no_dynoxide())
 
 
 def _dynoxide_platform() -> bool:

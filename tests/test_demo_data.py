@@ -187,7 +187,9 @@ def test_the_servers_do_what_their_features_say(server: Server, prefix: str) -> 
     # An eventually consistent Scan takes half a unit for each 4 KB. An item in JSON is up to three times its own size.
     charged = answer.get("ConsumedCapacity", {}).get("CapacityUnits", 0) * 2 * 4096
     written = sum(len(json.dumps(item, ensure_ascii=False)) for item in data.items("201605", 400))
-    assert (written / 3 < charged < written) == server.reports_scan_capacity
+    plausible = written / 3 < charged < written
+    # Of an endpoint that is not AWS's nothing is known, so nothing is claimed.
+    assert plausible == server.reports_scan_capacity or (server.name == "endpoint" and plausible)
     if server.partiql:
         answer = client.batch_execute_statement(
             Statements=[{"Statement": f"INSERT INTO \"{name}\" VALUE {{'CustomerID': 'A', 'DateTime': 'B'}}"}]
@@ -305,8 +307,8 @@ def test_the_embedded_server_starts_in_a_folder_that_shadows_its_modules(
 @pytest.mark.skipif(sys.platform == "win32", reason="needs SIGKILL")
 @pytest.mark.parametrize("kind", ["ministack", "dynoxide"])
 def test_a_server_ends_when_its_parent_is_killed(kind: str) -> None:
-    if kind == "dynoxide" and (sys.platform != "linux" or servers.dynoxide_binary() is None):
-        pytest.skip(servers.why_no_dynoxide())
+    if kind == "dynoxide":
+        servers.require_dynoxide()
     program = (
         "import servers, sys, time\n"
         "with servers.start(sys.argv[1]) as server:\n"

@@ -89,7 +89,10 @@ def resolve(
 
 def spread(signature: Signature, count: int) -> list[Parameter]:
     """The parameter of each of ``count`` arguments."""
-    parameters = list(signature.parameters[:count])
+    group = signature.parameters[: signature.repeats]
+    rest = signature.parameters[signature.repeats :]
+    groups = max(1, (count - sum(not p.optional for p in rest)) // len(group)) if group else 0
+    parameters = [*group * groups, *rest][:count]
     while len(parameters) < count:
         parameters.append(signature.parameters[-1])
     return parameters
@@ -98,11 +101,11 @@ def spread(signature: Signature, count: int) -> list[Parameter]:
 def _takes(signature: Signature, count: int) -> bool:
     required = sum(not p.optional for p in signature.parameters)
     variadic = bool(signature.parameters) and signature.parameters[-1].variadic
-    return required <= count and (variadic or count <= len(signature.parameters))
+    return required <= count and (variadic or bool(signature.repeats) or count <= len(signature.parameters))
 
 
 def _fits(parameter: Parameter, argument: Expression) -> bool:
-    if parameter.constant and not isinstance(argument, Constant):
+    if parameter.constant and (not isinstance(argument, Constant) or argument.value is None):
         return False
     match argument.type:
         case Type.ANY:
@@ -150,7 +153,8 @@ def _candidate(
     if not isinstance(implementation, Implementation):
         constants: dict[str, Value | tuple[Value, ...]] = {}
         for parameter, argument in pairs:
-            if parameter.constant and isinstance(argument, Constant):
+            many = parameter.variadic or signature.repeats > 0
+            if isinstance(argument, Constant) and (parameter.constant or not many):
                 if parameter.variadic:
                     earlier = constants.get(parameter.name, ())
                     assert isinstance(earlier, tuple)
@@ -177,6 +181,7 @@ def _type_error(function: Function, signatures: Sequence[Signature], arguments: 
     position, signature = max(((p if p is not None else -1), i) for i, (p, _) in enumerate(positions))
     parameters = spread(signatures[signature], count)
     parameter, argument = parameters[position], arguments[position]
+    hint = parameter.hint or usage(function)
     if parameter.constant and not isinstance(argument, Constant):
         message = f"{function.name}: {parameter.name} must be known before the run, so it cannot depend on an item"
         return ResolveError("E0304", message, position, usage(function))
@@ -184,11 +189,13 @@ def _type_error(function: Function, signatures: Sequence[Signature], arguments: 
         others = [a for p, a in zip(parameters, arguments, strict=True) if p.same and a is not argument]
         other = next(a.type for a in others if a.type not in (Type.ANY, Type.NULL))
         message = f"{function.name}: {argument.type} and {other} do not go together"
-        return ResolveError("E0303", message, position, usage(function))
+        return ResolveError("E0303", message, position, hint)
     accepted = frozenset[Type]().union(*(spread(s, count)[position].types for (p, s) in positions if p == position))
     names = " or ".join(str(t) for t in Type if t in accepted)
     message = f"{function.name}: {parameter.name} must be {names}, not {argument.type}"
-    return ResolveError("E0303", message, position, usage(function))
+    if argument.type is Type.ANY:
+        message = f"{function.name}: {parameter.name} must be {names}, which an attribute never is"
+    return ResolveError("E0303", message, position, hint)
 
 
 def _count_message(function: Function, count: int) -> str:
@@ -206,7 +213,9 @@ def _count_message(function: Function, count: int) -> str:
 
 
 def usage(function: Function) -> str:
-    """The ways to call a function, for a hint: ``length(text STRING)``."""
+    """The ways to call a function, for a hint: ``length(text STRING)``; nothing for an operator."""
+    if function.category == "operator":
+        return ""
     return "; ".join(dict.fromkeys(signature_text(function, s) for s in function.signatures))
 
 

@@ -18,6 +18,7 @@ from ddbetl.types import Timestamp, Type, Value
 STRING = frozenset({Type.STRING})
 NUMBER = frozenset({Type.NUMBER})
 BOOLEAN = frozenset({Type.BOOLEAN})
+BINARY = frozenset({Type.BINARY})
 TIMESTAMP = frozenset({Type.TIMESTAMP})
 DURATION = frozenset({Type.DURATION})
 # What an attribute can hold, but for DynamoDB's NULL, which expressions see as a missing value.
@@ -29,6 +30,7 @@ class Form(Enum):
     """How a lowered value is represented in DuckDB; SQL NULL is always the missing value."""
 
     TEXT = "VARCHAR"
+    BASE64 = "VARCHAR "  # a BINARY as the wire writes it
     INTEGER = "BIGINT"  # a NUMBER known to be whole and within ±9.2e18
     DECIMAL = "DECIMAL(38,9)"  # a NUMBER with at most 29 digits before and 9 after the point
     BOOLEAN = "BOOLEAN"
@@ -103,7 +105,11 @@ class Implementation:
 
 @dataclass(frozen=True, slots=True)
 class Binding:
-    """What is known when a call is compiled: its constant arguments by name, the spec's zone, the pivot year."""
+    """What is known when a call is compiled: its constant arguments by name, the spec's zone, the pivot year.
+
+    ``constants`` holds every argument that is a constant, also those of parameters that need not be (but not of variadic
+    ones); a constant parameter that is variadic has a tuple.
+    """
 
     constants: Mapping[str, Value | tuple[Value, ...]]
     zone: Zone
@@ -126,6 +132,7 @@ class ArgumentError(Exception):
 class Parameter:
     """``types``: what it accepts. ``same``: all ``same`` arguments of a call have one type. ``variadic``: one or more,
     only as the last. ``constant``: known when the spec is compiled; such arguments go to the Binding, not to the call.
+    ``hint``: what to write instead, for an argument of another type.
     """
 
     name: str
@@ -134,17 +141,23 @@ class Parameter:
     variadic: bool = False
     same: bool = False
     constant: bool = False
+    hint: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Signature:
-    """One way to call a function. ``result`` is a type, or SAME: the type of the ``same`` arguments."""
+    """One way to call a function. ``result`` is a type, or SAME: the type of the ``same`` arguments.
+
+    ``repeats``: so many of the first parameters may come again and again, as a group, before the rest (CASE's condition
+    and result).
+    """
 
     parameters: tuple[Parameter, ...]
     result: Type | None
     implementation: Implementation | Callable[[Binding], Implementation]
     # False where the result is never missing, whatever the arguments.
     nullable: bool = True
+    repeats: int = 0
 
 
 SAME: None = None

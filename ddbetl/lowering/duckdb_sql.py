@@ -1,8 +1,8 @@
 """Expressions as DuckDB SQL over a page of raw items.
 
 In: typed expressions. Out: SQL for each value and its guard, arranged in layers (every shared value is a column
-computed once), and the JSON structures by which the needed attributes are read from the raw page. Invariants: the SQL of
-a value never raises; a guard is never NULL; where a guard is true, the value equals the reference evaluator's.
+computed once), and the JSON structures by which the needed attributes are read from the raw page. Invariants: the SQL
+of a value never raises; a guard is never NULL; where a guard is true, the value equals the reference evaluator's.
 
 Everything that comes from the spec enters the SQL through ``sql_text`` or ``sql_name``, which quote it.
 """

@@ -16,26 +16,31 @@ The public face, stable:
     Epoch milliseconds; ``None`` means the ISO forms. Raises ``TimeError`` (``message``, ``position``).
 ``format_millis(pattern | None, millis, zone) -> str``
     ``None`` means the form of Joda's ``DateTime.toString()``.
-``fast_parse(pattern | None, zone, column) -> FastParse | None``
-    ``column`` is an SQL expression of type VARCHAR, used several times. ``FastParse.guard`` is a BOOLEAN expression, never
-    NULL on a non-NULL text and never failing; where it is true, ``FastParse.millis`` (BIGINT epoch milliseconds) equals
-    ``parse_millis``. ``millis`` never fails on any text. ``None``: there is no exact fast path, go by reference.
+``fast_parse(pattern | None, zone, column, pivot_year=None) -> FastParse | None``
+    ``column`` is an SQL expression of type VARCHAR, used several times: let it be a column's name. ``FastParse.guard`` is a
+    BOOLEAN expression, never NULL and never failing; where it is true, ``FastParse.millis`` (BIGINT epoch milliseconds) equals
+    ``parse_millis``; where it is false, ``millis`` is NULL (so one of the two is enough). ``None``: there is no exact fast
+    path, go by reference. Two-digit years have one only with ``pivot_year``.
 ``fast_format(pattern | None, zone, column) -> FastFormat | None``
     ``column`` is an SQL expression of type BIGINT, epoch milliseconds. ``FastFormat.guard`` and ``FastFormat.text`` likewise.
 
-All SQL is independent of DuckDB's session time zone unless the value's ``needs_utc_session`` is true: then the session must
-``SET TimeZone = 'UTC'``. It needs DuckDB's ICU functions (built into the Python wheel) for zones with rules only.
+The SQL is independent of DuckDB's session time zone and of its zone data; it needs no extension but ``icu`` (built into the
+Python wheel) for TIMESTAMPTZ casts.
 
 Invariant: nothing here reads the machine's clock, zone, locale or zone data; zone data is the ``tzdata`` package's.
 """
 
 from ddbetl.time.errors import PatternError, TimeError, ZoneError
+from ddbetl.time.fast import FastParse, fast_parse
+from ddbetl.time.fast_print import FastFormat, fast_format
 from ddbetl.time.parse import parse_millis, pivot_of
 from ddbetl.time.pattern import Pattern, PatternWarning, compile_pattern
 from ddbetl.time.print import format_millis
 from ddbetl.time.zone import Zone, zone
 
 __all__ = [
+    "FastFormat",
+    "FastParse",
     "Pattern",
     "PatternError",
     "PatternWarning",
@@ -43,6 +48,8 @@ __all__ = [
     "Zone",
     "ZoneError",
     "compile_pattern",
+    "fast_format",
+    "fast_parse",
     "format_millis",
     "parse_millis",
     "pivot_of",

@@ -278,9 +278,7 @@ FIELD_RULES: dict[FieldName, FieldRule] = {
     "day of year": FieldRule(5, _set_day_of_year, _day_floor, True),
     "day": FieldRule(6, _set_day, _day_floor, True),
     "day of week": FieldRule(7, _set_day_of_week, _day_floor, True),
-    "half of day": FieldRule(
-        8, _unit("half of day", MILLIS_PER_HALF_DAY, 2), _floor_to(MILLIS_PER_HALF_DAY)
-    ),
+    "half of day": FieldRule(8, _unit("half of day", MILLIS_PER_HALF_DAY, 2), _floor_to(MILLIS_PER_HALF_DAY)),
     "hour": FieldRule(9, _unit("hour", MILLIS_PER_HOUR, 24), _hour_floor),
     "clock hour": FieldRule(9, _unit("clock hour", MILLIS_PER_HOUR, 24, 1), _hour_floor),
     "hour of half": FieldRule(10, _unit("hour of half", MILLIS_PER_HOUR, 12), _hour_floor),

@@ -63,7 +63,7 @@ def _dash_and_digit(text: str, at: int) -> bool:
     return text.startswith("-", at) and digits_end(text, at + 1, at + 2) > at + 1
 
 
-def _after_dash(text: str, at: int, name: Literal['day', 'day of week'], digits: int, reading: Reading) -> int:
+def _after_dash(text: str, at: int, name: Literal["day", "day of week"], digits: int, reading: Reading) -> int:
     if _dash_and_digit(text, at):
         return read_number(text, at + 1, name, digits, False, reading)
     return at
@@ -83,7 +83,7 @@ def _time(text: str, at: int, reading: Reading) -> int:
 def _fraction(
     text: str,
     at: int,
-    name: Literal['fraction of second', 'fraction of minute', 'fraction of hour'],
+    name: Literal["fraction of second", "fraction of minute", "fraction of hour"],
     unit_millis: int,
     reading: Reading,
 ) -> int:

@@ -287,7 +287,5 @@ def _field(token: str, position: int, number_follows: bool) -> Field:
             return ZoneId(position, count) if count > 2 else Offset(count == 2, position, count)
         case "z":
             return ZoneName(count < 4, position, count)
-    meant = _MEANT.get(letter) or (
-        f"Joda-Time has no pattern letter {letter!r}: put text in single quotes"
-    )
+    meant = _MEANT.get(letter) or (f"Joda-Time has no pattern letter {letter!r}: put text in single quotes")
     raise PatternError(meant, position, count)

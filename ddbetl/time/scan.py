@@ -60,9 +60,7 @@ def read_two_digit_year(
     return start + 2
 
 
-def read_fraction(
-    text: str, start: int, name: FieldName, unit_millis: int, most_digits: int, reading: Reading
-) -> int:
+def read_fraction(text: str, start: int, name: FieldName, unit_millis: int, most_digits: int, reading: Reading) -> int:
     """Read a decimal fraction of a unit, truncated to milliseconds digit by digit."""
     end = digits_end(text, start, start + most_digits)
     if end == start:

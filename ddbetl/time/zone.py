@@ -3,26 +3,18 @@
 In: a name (IANA id, ``UTC``, ``+05:30``), epoch or local milliseconds. Out: offsets and instants in milliseconds.
 
 Invariant: zone data comes from the ``tzdata`` package, never from the machine. A local time inside a gap is an error, in an
-overlap the earlier instant. Instants outside the years that ``zoneinfo`` knows are folded by 400 years, after which
-the Gregorian calendar and every daylight rule repeat.
+overlap the earlier instant.
 """
 
 import difflib
 import re
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from functools import cache
 from importlib import resources
-from zoneinfo import ZoneInfo
 
 from ddbetl.time.chronology import MILLIS_PER_DAY, MILLIS_PER_HOUR, MILLIS_PER_MINUTE, civil_from_days
 from ddbetl.time.errors import ZoneError
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_SECONDS_PER_400_YEARS = 146_097 * 86_400
-# zoneinfo converts the years 1 to 9999; a day is left at both ends for the offset itself.
-_FIRST_SECOND = -62_135_596_800 + 86_400
-_LAST_SECOND = 253_402_300_799 - 86_400
+from ddbetl.time.tzif import Rules, read_rules
 
 _OFFSET = re.compile(r"([+-])(\d\d)(?::?([0-5]\d)(?::?([0-5]\d)(?:[.]?(\d{3}))?)?)?", re.ASCII)
 
@@ -37,21 +29,13 @@ class Zone:
 
     name: str
     fixed_offset: int | None
-    rules: ZoneInfo | None
+    rules: Rules | None
 
     def offset_at(self, millis: int) -> int:
         """Give the offset from UTC in milliseconds at an instant in epoch milliseconds."""
         if self.rules is None:
             return self.fixed_offset or 0
-        seconds = millis // 1000
-        if not _FIRST_SECOND <= seconds <= _LAST_SECOND:
-            if seconds < _FIRST_SECOND:
-                seconds = _FIRST_SECOND
-            else:
-                seconds = _LAST_SECOND - _SECONDS_PER_400_YEARS + 1 + (seconds - _LAST_SECOND - 1) % _SECONDS_PER_400_YEARS
-        offset = (_EPOCH + timedelta(seconds=seconds)).astimezone(self.rules).utcoffset()
-        assert offset is not None
-        return (offset.days * 86_400 + offset.seconds) * 1000
+        return self.rules.offset_at(millis // 1000) * 1000
 
     def instant_of(self, local: int) -> int:
         """Give the earlier instant whose local time is ``local``; raise ``GapError`` when there is none."""
@@ -91,7 +75,7 @@ def zone(name: str) -> Zone:
     if name not in zone_names():
         raise ZoneError(f"unknown time zone {name!r}", name, _nearest(name))
     with resources.files("tzdata").joinpath("zoneinfo", *name.split("/")).open("rb") as data:
-        return Zone(name, None, ZoneInfo.from_file(data, key=name))
+        return Zone(name, None, read_rules(data.read()))
 
 
 def fixed_zone(offset: int) -> Zone:

@@ -1,6 +1,6 @@
 """The canned server's own ceiling, measured by the leanest client that there can be.
 
-In: the address of a canned server, the kind of request, connections, seconds. Out: one line of JSON: requests, items, wall
+In: the address of a canned server, the kind of request, how many in flight, seconds. Out: one line of JSON: requests, items, wall
 seconds and CPU seconds of this client. The server's share is read from its own counters by whoever started this.
 
 Requests are finished bytes, made once, with one fixed Authorization header of the right form; of an answer only its length
@@ -8,7 +8,7 @@ is looked at. So whatever a client under test needs beyond this is that client's
 
 Invariant: one request in flight on each connection.
 
-    python -m tests.benchmarks.ceiling http://127.0.0.1:8000 write --connections 16 --seconds 3
+    python -m tests.benchmarks.ceiling http://127.0.0.1:8000 write --in-flight 16 --seconds 3
 """
 
 from __future__ import annotations
@@ -18,11 +18,13 @@ import asyncio
 import functools
 import itertools
 import json
+import math
 import resource
 import ssl
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from typing import cast
 from urllib.parse import urlsplit
 
@@ -108,7 +110,7 @@ def write_bodies(count: int) -> list[bytes]:
     for number in range(count):
         puts = []
         for item in canned_data.page_items(number % len(SOURCES), number, Shape(count, BATCH)):
-            seconds = 1_462_060_800 + number * 977
+            seconds = math.floor(datetime.fromisoformat(item["DateTime"]["S"]).timestamp())
             order = item.get("OrderID", {}).get("S") or "112-0000000-0000000"
             made = {
                 "CustomerID": item["CustomerID"],
@@ -138,13 +140,13 @@ def scan_bodies(pages_per_table: int) -> list[bytes]:
     ]
 
 
-async def drive(url: str, requests: list[bytes], connections: int, seconds: float, tls: ssl.SSLContext | None) -> Tally:
-    """Send requests round and round on so many connections for so many seconds."""
+async def drive(url: str, requests: list[bytes], in_flight: int, seconds: float, tls: ssl.SSLContext | None) -> Tally:
+    """Send requests round and round, one on each of so many connections, for so many seconds."""
     loop = asyncio.get_running_loop()
     where = urlsplit(url)
     tally = Tally(time.monotonic() + seconds)
     endless = itertools.cycle(requests)
-    ends = [loop.create_future() for _ in range(connections)]
+    ends = [loop.create_future() for _ in range(in_flight)]
     for end in ends:
         connection = functools.partial(LeanConnection, endless, tally, end)
         await loop.create_connection(connection, where.hostname or "127.0.0.1", where.port or 443, ssl=tls)
@@ -157,7 +159,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.ceiling")
     parser.add_argument("url")
     parser.add_argument("kind", choices=("write", "scan"))
-    parser.add_argument("--connections", type=int, default=16)
+    parser.add_argument("--in-flight", type=int, default=16)
     parser.add_argument("--seconds", type=float, default=3.0)
     parser.add_argument("--pages", type=int, default=1, help="pages of each table, as the server has them")
     parser.add_argument("--certificate", help="what to trust, for https")
@@ -168,7 +170,7 @@ def main() -> None:
     else:
         requests = [request_bytes("Scan", body) for body in scan_bodies(given.pages)]
     before, started = resource.getrusage(resource.RUSAGE_SELF), time.monotonic()
-    tally = run_fast(drive(given.url, requests, given.connections, given.seconds, tls))
+    tally = run_fast(drive(given.url, requests, given.in_flight, given.seconds, tls))
     wall, after = time.monotonic() - started, resource.getrusage(resource.RUSAGE_SELF)
     cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
     print(json.dumps({"requests": tally.requests, "bytes": tally.received, "wall": wall, "cpu": cpu}))

@@ -69,7 +69,11 @@ class Server:
             import ssl
 
             context = ssl.create_default_context(cafile=str(self.certificate))
-        with urllib.request.urlopen(self.url + path, body, timeout=120, context=context) as answer:
+        # Whatever proxies the environment names are not for this machine's own server.
+        opener = urllib.request.build_opener(
+            urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=context)
+        )
+        with opener.open(self.url + path, body, timeout=120) as answer:
             return bytes(answer.read())
 
 
@@ -104,8 +108,12 @@ def canned_server(*, tls: Path | None = None, latency_ms: float = 0.0, cache_mb:
 
 
 def client_environment(server: Server) -> dict[str, str]:
-    """Return the environment of a client: this one's without anything of AWS, and the canned server's credentials."""
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
+    """Return the environment of a client: this one's without AWS and proxies, with the canned server's credentials."""
+    inherited = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith("AWS_") and not name.lower().endswith("_proxy")
+    }
     trust = {"AWS_CA_BUNDLE": str(server.certificate)} if server.certificate is not None else {}
     return {
         **inherited,

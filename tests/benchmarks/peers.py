@@ -79,9 +79,7 @@ def boto3_tuned(job: Job) -> None:
 
     config = Config(max_pool_connections=THREADS, parameter_validation=False, tcp_keepalive=True)
     client: Any = boto3.client("dynamodb", endpoint_url=job.url, config=config)
-    pushed: dict[str, Any] = (
-        {**_PROJECTION, "ExpressionAttributeValues": {":zero": {"N": "0"}}} if job.pushdown else {}
-    )
+    pushed: dict[str, Any] = {**_PROJECTION, "ExpressionAttributeValues": {":zero": {"N": "0"}}} if job.pushdown else {}
 
     def write(batch: list[dict[str, Any]]) -> None:
         requests = {job.target: batch}

@@ -29,11 +29,11 @@ from ddbetl.connectors.dynamodb.failures import (
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """The way to an endpoint; times in seconds."""
+    """The way to an endpoint; times in seconds. ``tls`` is None where neither endpoint nor proxy speak it."""
 
     endpoint: Endpoint
     proxy: Proxy | None
-    tls: ssl.SSLContext
+    tls: ssl.SSLContext | None
     connect_timeout: float
     tls_timeout: float
 
@@ -73,6 +73,8 @@ async def connect(route: Route, connection: Connection) -> None:
             transport = await _start_tls(transport, opening, route, endpoint)
         if opening.lost or opening.received:
             raise ConnectFailed(f"{first.address} closed the connection or spoke before it was asked")
+        if connection.closed:
+            raise ConnectFailed(f"the connection to {endpoint.address} is not wanted any more")
     except BaseException:
         transport.abort()
         raise
@@ -123,6 +125,7 @@ async def _open_tcp(to: Endpoint | Proxy, opening: _Opening, timeout: float) -> 
 async def _start_tls(
     transport: asyncio.Transport, opening: _Opening, route: Route, to: Endpoint | Proxy
 ) -> asyncio.Transport:
+    assert route.tls is not None
     try:
         secure = await asyncio.get_running_loop().start_tls(
             transport, opening, route.tls, server_hostname=to.host, ssl_handshake_timeout=route.tls_timeout

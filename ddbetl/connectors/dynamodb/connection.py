@@ -63,14 +63,19 @@ class Connection(asyncio.Protocol):
     )
 
     def __init__(
-        self, peer: str, timeout: float, max_response_bytes: int, on_lost: Callable[[Connection], None]
+        self,
+        loop: asyncio.AbstractEventLoop,
+        peer: str,
+        timeout: float,
+        max_response_bytes: int,
+        on_lost: Callable[[Connection], None],
     ) -> None:
         self.closed = False
         self._peer = peer
         self._timeout = timeout
         self._max_response_bytes = max_response_bytes
         self._on_lost = on_lost
-        self._loop = asyncio.get_running_loop()
+        self._loop = loop
         self._transport: asyncio.Transport | None = None
         self._parser = httptools.HttpResponseParser(self)
         self._timer: asyncio.TimerHandle | None = None

@@ -76,7 +76,7 @@ class Proxy:
 
         Raises ``ValueError``, never with the URL in it: it may hold a password.
         """
-        parts = _split(url if "://" in url else f"http://{url}", "proxy", secret=True)
+        parts = _split(url if "://" in url else f"http://{url}", "proxy")
         authorization = None
         if parts.username is not None:
             pair = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
@@ -111,7 +111,7 @@ class Proxies:
 
 
 def _matches(entry: str, endpoint: Endpoint) -> bool:
-    """Tell whether an entry of NO_PROXY names the endpoint: ``*``, a domain, an address or network, each with a port."""
+    """Tell whether an entry of NO_PROXY names the endpoint: ``*``, an address, a network, a domain, ``domain:port``."""
     if entry == "*":
         return True
     try:
@@ -125,17 +125,18 @@ def _matches(entry: str, endpoint: Endpoint) -> bool:
     return endpoint.host == domain or endpoint.host.endswith(f".{domain}")
 
 
-def _split(url: str, what: str, *, secret: bool = False) -> SplitResult:
-    # urlsplit drops line breaks silently.
-    shown = "" if secret else f" {url!r}"
+def _split(url: str, what: str) -> SplitResult:
+    """Split a URL with a good scheme, host and port. Raises ``ValueError``, without a URL that may hold a password."""
+    shown = "" if "@" in url else f" {url!r}"
+    # urlsplit would drop line breaks silently.
     if not url.isascii() or not url.isprintable() or " " in url:
         raise ValueError(f"the {what} URL{shown} holds a space or a character that no URL has")
     try:
         parts = urlsplit(url)
-        _port(parts)
-    except (ValueError, KeyError):
-        parts = urlsplit("")
-    if parts.scheme not in DEFAULT_PORTS or not _is_host(parts.hostname or ""):
+        valid = parts.scheme in DEFAULT_PORTS and parts.port != 0 and _is_host(parts.hostname or "")
+    except ValueError:
+        valid = False
+    if not valid:
         raise ValueError(f"the {what} URL{shown} must look like http://host:port or https://host")
     return parts
 

@@ -40,9 +40,9 @@ from ddbetl.errors import DdbetlError
 class WireError(DdbetlError):
     """A request without a good answer.
 
-    ``transient``: the same request may succeed later. ``maybe_processed``: the server may have acted on it all the same.
-    ``stale``: it was the second or a later request of a kept connection and not one byte came back, as when the server
-    has closed an idle connection in the same moment; worth one retry at once.
+    ``transient``: the same request may succeed later. ``maybe_processed``: the server may have acted on this one
+    nevertheless. ``stale``: it was not the first request of its connection and not one byte came back, as when the
+    server has closed an idle connection in the same moment; worth one retry at once.
 
     All requests of ddbetl can be repeated: reads and batch puts and deletes are idempotent, other writes carry
     conditions.

@@ -1,6 +1,6 @@
 """Repeating what failed for the moment: exponential backoff with full jitter.
 
-In: a call that raises ``WireError``. Out: its result, or the error that repeating cannot mend or may not mend any longer.
+In: a call that raises ``WireError``. Out: its result, or the error that repeating cannot or may not mend any longer.
 
 Invariant: an error that is not transient is never repeated, and the wait before a repetition is never longer than the
 policy's cap.
@@ -47,7 +47,7 @@ class Retry:
 
 async def retrying(
     call: Callable[[], Awaitable[T]],
-    policy: RetryPolicy = RetryPolicy(),  # noqa: B008 (frozen)
+    policy: RetryPolicy = RetryPolicy(),
     *,
     on_retry: Callable[[Retry], None] = lambda retry: None,
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
@@ -56,16 +56,32 @@ async def retrying(
 ) -> T:
     """Call until it succeeds; ``on_retry`` hears of each repetition before its wait.
 
-    Raises the last ``WireError`` when it is terminal or the policy's bounds are reached, and lets everything else through.
+    Raises the last ``WireError`` when it is terminal or the policy's bounds are reached; other exceptions pass through.
     """
     started = clock()
-    attempts = refusals = backoffs = 0
-    was_stale = False
+    attempts = refusals = waits = 0
+    stale = False
     while True:
         try:
             return await call()
         except WireError as error:
             attempts += 1
-            refused = isinstance(error, ServiceError) and error.kind in (Kind.CREDENTIALS, Kind.SKEW)
-            refusals = refusals + 1 if refused else 0
-            ...
+            refusals = refusals + 1 if _is_refusal(error) else 0
+            # One connection that the server has closed says nothing about the server; a second one in a row may.
+            at_once = error.stale and not stale
+            stale = error.stale
+            delay = 0.0 if at_once else uniform() * min(policy.cap, policy.base * 2.0 ** min(waits, 60))
+            waits += not at_once
+            if (
+                not error.transient
+                or refusals > policy.max_refusals
+                or (policy.max_attempts is not None and attempts >= policy.max_attempts)
+                or (policy.max_elapsed is not None and clock() - started + delay > policy.max_elapsed)
+            ):
+                raise
+            on_retry(Retry(error, attempts, delay))
+        await sleep(delay)
+
+
+def _is_refusal(error: WireError) -> bool:
+    return isinstance(error, ServiceError) and error.kind in (Kind.CREDENTIALS, Kind.SKEW)

@@ -61,7 +61,7 @@ def canonical_request(headers: tuple[tuple[str, str], ...], payload_hash: str) -
 
 
 def string_to_sign(date: str, scope: str, canonical_hash: str) -> str:
-    """What the signing key signs; ``date`` as ``YYYYMMDDThhmmssZ``, ``scope`` as ``YYYYMMDD/region/service/aws4_request``."""
+    """What the signing key signs; ``date`` is YYYYMMDDThhmmssZ, ``scope`` YYYYMMDD/region/service/aws4_request."""
     return f"{ALGORITHM}\n{date}\n{scope}\n{canonical_hash}"
 
 
@@ -81,7 +81,17 @@ class Signer:
     headers that a proxy may change, so no signature covers them. Both are ready for the wire.
     """
 
-    __slots__ = ("_credentials", "_date", "_endpoint", "_key", "_request_target", "_scope", "_second", "_templates", "_unsigned")
+    __slots__ = (
+        "_credentials",
+        "_date",
+        "_endpoint",
+        "_key",
+        "_request_target",
+        "_scope",
+        "_second",
+        "_templates",
+        "_unsigned",
+    )
 
     def __init__(
         self, endpoint: Endpoint, *, request_target: str = "/", unsigned: tuple[tuple[str, str], ...] = ()
@@ -132,6 +142,8 @@ class Signer:
         )
         return _Template(
             canonical=sha256(canonical_request(signed, payload_hash="").encode()),
-            signature=hmac.new(self._key, string_to_sign(self._date, self._scope, canonical_hash="").encode(), "sha256"),
+            signature=hmac.new(
+                self._key, string_to_sign(self._date, self._scope, canonical_hash="").encode(), "sha256"
+            ),
             head=head.encode(),
         )

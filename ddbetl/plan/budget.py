@@ -1,0 +1,53 @@
+"""What a rate is in capacity units per second, and of what.
+
+In: a rate and a table's description. Out: a Budget with the sentence that explains it. Invariant: a percentage is always a
+share of a number that the server said, or of DynamoDB's documented default, and the sentence says which.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ddbetl.plan.catalog import TableDescription
+from ddbetl.plan.options import PercentRate, Rate, UnitRate, Unlimited
+
+# Units per second that an account allows an on-demand table by default, in most regions.
+# Source: DynamoDB Developer Guide, "Quotas: Throughput default quotas".
+DEFAULT_QUOTA = 40_000
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """Capacity units per second for one table in one direction; None: no limit here. ``basis``: what it comes from."""
+
+    units: float | None
+    basis: str
+
+
+def resolve(rate: Rate, table: TableDescription | None, direction: str) -> Budget:
+    """The budget of a rate for a table; ``direction`` is read or write."""
+    unit = "rcu" if direction == "read" else "wcu"
+    match rate:
+        case Unlimited():
+            return Budget(None, "unlimited")
+        case UnitRate(value=value):
+            return Budget(float(value), f"{value:,f} {unit} as written")
+        case PercentRate(value=percent):
+            if table is None:
+                return Budget(None, f"{percent:f}% of what the table can take")
+            base, what = _base(table, direction)
+            return Budget(float(percent) * base / 100, f"{percent:f}% of {base:,} {unit}, {what}")
+
+
+def _base(table: TableDescription, direction: str) -> tuple[int, str]:
+    read = direction == "read"
+    provisioned = table.read_units if read else table.write_units
+    if not table.on_demand and provisioned:
+        return provisioned, "provisioned"
+    limit = table.max_read if read else table.max_write
+    warm = table.warm_read if read else table.warm_write
+    if warm and (not limit or warm <= limit):
+        return warm, "its warm throughput"
+    if limit:
+        return limit, "its on-demand maximum"
+    return DEFAULT_QUOTA, "the default quota of an on-demand table"

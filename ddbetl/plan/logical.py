@@ -1,0 +1,119 @@
+"""The logical plan: what is to be done, with every name resolved and every expression typed.
+
+Out of the analyzer, through the optimizer, into the planner. Invariant: frozen values only; the tree reads from the
+write at its root down to the scan.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+from ddbetl.diagnostics import Diagnostic
+from ddbetl.expressions.ir import Expression
+from ddbetl.expressions.projection import Projection
+from ddbetl.expressions.resolve import Settings
+from ddbetl.lowering.dynamo_expr import ServerFilter
+from ddbetl.plan.catalog import Connection, TableDescription
+from ddbetl.plan.options import Rate
+from ddbetl.source import SourceText
+from ddbetl.types import Timestamp
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A table of the plan; ``description`` is None when the plan was made offline."""
+
+    name: str
+    connection: Connection
+    description: TableDescription | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TableScan:
+    """All items of the tables. ``patterns``: as the spec writes them. ``attributes``: the top-level attributes that the
+    server sends (None: all). ``filter``: evaluated by the server; it keeps at least every item that matters."""
+
+    tables: tuple[Table, ...]
+    patterns: tuple[str, ...]
+    attributes: tuple[str, ...] | None = None
+    filter: ServerFilter | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """The rows for which the predicate is TRUE."""
+
+    input: Node
+    predicate: Expression
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Project:
+    input: Node
+    projection: Projection
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    input: Node
+    rows: int
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """Put the rows into the target. ``on_conflict``: what happens to an item that is there already."""
+
+    input: Node
+    target: Table
+    on_conflict: str
+
+
+Node: TypeAlias = TableScan | Filter | Project | Limit | Write
+
+
+@dataclass(frozen=True, slots=True)
+class LogicalPlan:
+    """A whole job. ``now`` is fixed when the plan is made."""
+
+    root: Node
+    read: Rate
+    write: Rate
+    on_error: str
+    segments: int | None
+    consistent_read: bool
+    settings: Settings
+    now: Timestamp
+    parameters: tuple[tuple[str, str], ...]
+    source: SourceText = field(compare=False, repr=False, default=SourceText(""))
+    warnings: tuple[Diagnostic, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """The nodes of a plan by what they do."""
+
+    scan: TableScan
+    filter: Filter | None
+    project: Project
+    limit: Limit | None
+    write: Write | None
+
+
+def parts(plan: LogicalPlan) -> Parts:
+    """The nodes of a plan, picked from the tree."""
+    found: dict[type, Node] = {}
+    node: Node = plan.root
+    while True:
+        found[type(node)] = node
+        if isinstance(node, TableScan):
+            break
+        node = node.input
+    project = found[Project]
+    assert isinstance(project, Project)
+    filter_, limit, write = found.get(Filter), found.get(Limit), found.get(Write)
+    assert filter_ is None or isinstance(filter_, Filter)
+    assert limit is None or isinstance(limit, Limit)
+    assert write is None or isinstance(write, Write)
+    return Parts(node, filter_, project, limit, write)

@@ -1,0 +1,58 @@
+"""The optimizer: a logical plan to an equal one that reads and sends less.
+
+In and out: a LogicalPlan. Invariant: every rule keeps the rows and the errors of the plan; ``RULES`` is the whole pipeline,
+in order. (Constants are folded by the analyzer already, where their errors have a place in the spec.)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from ddbetl.expressions.ir import attributes
+from ddbetl.lowering.dynamo_expr import server_filter
+from ddbetl.plan.logical import LogicalPlan, Node, TableScan, parts
+
+Rule = Callable[[LogicalPlan], LogicalPlan]
+
+
+def optimize(plan: LogicalPlan) -> LogicalPlan:
+    """Apply all rules."""
+    for rule in RULES:
+        plan = rule(plan)
+    return plan
+
+
+def push_filter(plan: LogicalPlan) -> LogicalPlan:
+    """Let the server leave out items that the predicate surely drops."""
+    filter_ = parts(plan).filter
+    if filter_ is None:
+        return plan
+    condition = server_filter(filter_.predicate)
+    return replace(plan, root=_with_scan(plan.root, lambda scan: replace(scan, filter=condition)))
+
+
+def push_projection(plan: LogicalPlan) -> LogicalPlan:
+    """Let the server send only the attributes that some expression reads, and the keys, which name an item."""
+    found = parts(plan)
+    if found.project.projection.star is not None:
+        return plan
+    needed = [a.name for column in found.project.projection.columns for a in attributes(column.expression)]
+    if found.filter is not None:
+        needed += [a.name for a in attributes(found.filter.predicate)]
+    for table in found.scan.tables:
+        if table.description is not None:
+            needed += [key.name for key in table.description.key]
+    if not needed:
+        return plan
+    names = tuple(dict.fromkeys(needed))
+    return replace(plan, root=_with_scan(plan.root, lambda scan: replace(scan, attributes=names)))
+
+
+def _with_scan(node: Node, change: Callable[[TableScan], TableScan]) -> Node:
+    if isinstance(node, TableScan):
+        return change(node)
+    return replace(node, input=_with_scan(node.input, change))
+
+
+RULES: tuple[Rule, ...] = (push_filter, push_projection)

@@ -1,0 +1,143 @@
+"""The options of WITH and of sources and targets: one table of what there is, and the rules of each.
+
+In: options of the syntax tree. Out: typed values. Invariant: an option that is not in the table, or whose value is of
+another kind, is an error; nothing is ignored.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import TypeAlias
+
+from ddbetl.source import Span
+from ddbetl.syntax import ast
+
+
+@dataclass(frozen=True, slots=True)
+class PercentRate:
+    """A share of what a table can take, in percent (0 < value <= 100)."""
+
+    value: Decimal
+
+    def __str__(self) -> str:
+        return f"{self.value:f}%"
+
+
+@dataclass(frozen=True, slots=True)
+class UnitRate:
+    """Capacity units per second; ``unit`` is rcu or wcu."""
+
+    value: Decimal
+    unit: str
+
+    def __str__(self) -> str:
+        return f"{self.value:f} {self.unit}"
+
+
+@dataclass(frozen=True, slots=True)
+class Unlimited:
+    def __str__(self) -> str:
+        return "unlimited"
+
+
+Rate: TypeAlias = PercentRate | UnitRate | Unlimited
+OptionValue: TypeAlias = Rate | str | int | bool
+
+
+class OptionError(Exception):
+    """Why an option's value cannot be taken."""
+
+    def __init__(self, code: str, message: str, span: Span, hint: str = "") -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+        self.span = span
+        self.hint = hint
+
+
+@dataclass(frozen=True, slots=True)
+class OptionKind:
+    """``read``: the parser of the value, or None for an option that a later version brings."""
+
+    name: str
+    doc: str
+    read: Callable[[ast.Option], OptionValue] | None
+
+
+def _rate(unit: str) -> Callable[[ast.Option], Rate]:
+    def read(option: ast.Option) -> Rate:
+        name = option.name.name
+        match option.value:
+            case (ast.Percent(value=value, span=span),):
+                if not 0 < value <= 100:
+                    message = f"{name} = {value:f}% is not between 0% and 100%"
+                    raise OptionError("E0503", message, span, "a percentage is a share of what the table can take")
+                return PercentRate(value)
+            case (ast.Units(value=value, unit=found, span=span),):
+                if found != unit:
+                    raise OptionError("E0506", f"{name} is measured in {unit}, not in {found}", span)
+                if value <= 0:
+                    raise OptionError("E0503", f"{name} = {value:f} {unit} is no rate", span, "use a rate above 0")
+                return UnitRate(value, unit)
+            case (ast.Word(identifier=word),) if word.name.lower() == "unlimited":
+                return Unlimited()
+            case (ast.Number(value=value, span=span),):
+                text = f"{value:f}"
+                share = value * 100 if value < 1 else value
+                hint = f"{share.normalize():f}% or {text} {unit}?"
+                raise OptionError("E0502", f"{name} = {text} says neither a share nor units per second", span, hint)
+        raise OptionError(
+            "E0504",
+            f"{name} takes a percentage, capacity units per second, or unlimited",
+            option.span,
+            f"as in {name} = 50%, {name} = 500 {unit}, {name} = unlimited",
+        )
+
+    return read
+
+
+def _text(option: ast.Option) -> str:
+    match option.value:
+        case (ast.Text(value=value),):
+            return value
+    name = option.name.name
+    raise OptionError("E0504", f"{name} takes a text", option.span, f"as in {name} = '…', in single quotes")
+
+
+def _flag(option: ast.Option) -> bool:
+    match option.value:
+        case (ast.Boolean(value=value),):
+            return value
+    raise OptionError("E0504", f"{option.name.name} takes true or false", option.span)
+
+
+def _segments(option: ast.Option) -> int:
+    match option.value:
+        # Source: Scan API reference, TotalSegments.
+        case (ast.Number(value=value),) if value == value.to_integral_value() and 1 <= value <= 1_000_000:
+            return int(value)
+    message = f"{option.name.name} takes a whole number from 1 to 1,000,000"
+    raise OptionError("E0504", message, option.span, "how many parallel segments each table is read in")
+
+
+JOB_OPTIONS = (
+    OptionKind("read", "how fast each source table is read: 50%, 500 rcu, unlimited; default 50%", _rate("rcu")),
+    OptionKind("write", "how fast the target is written: 50%, 200 wcu, unlimited; default 50%", _rate("wcu")),
+    OptionKind("timezone", "the zone of times without an offset: 'Europe/Berlin'; default UTC", _text),
+    OptionKind("segments", "parallel segments per source table; default by the table's size", _segments),
+    OptionKind("consistent_read", "true: read strongly consistent, at twice the units; default false", _flag),
+    OptionKind("ttl_attribute", "the column that is the target's expiry time", None),
+    OptionKind("skip_expired", "do not write rows that are past their expiry time", None),
+    OptionKind("collisions", "what happens to two rows of one run with one target key", None),
+    OptionKind("max_rejects", "stop a run that rejects more", None),
+    OptionKind("billing", "the billing of a created table", None),
+)
+
+CONNECTION_OPTIONS = (
+    OptionKind("region", "the AWS region", _text),
+    OptionKind("profile", "the profile of the AWS configuration files", _text),
+    OptionKind("role_arn", "a role to assume", _text),
+    OptionKind("endpoint", "the URL of another DynamoDB endpoint", _text),
+)

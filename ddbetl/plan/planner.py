@@ -1,0 +1,143 @@
+"""The planner: from the logical to the physical plan.
+
+In: an optimized logical plan. Out: requests, segments, statement, budgets, fingerprint. Invariant: no I/O.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Any
+
+from ddbetl.diagnostics import Diagnostic
+from ddbetl.expressions.ir import Attribute
+from ddbetl.expressions.projection import OutputColumn
+from ddbetl.lowering import statement
+from ddbetl.plan.budget import resolve
+from ddbetl.plan.logical import LogicalPlan, Parts, Table, TableScan, parts
+from ddbetl.plan.physical import BatchWriteExec, PhysicalPlan, ScanExec, TransformExec
+
+# Bytes of a table that one segment reads: some hundred pages, so that a segment is worth its requests.
+SEGMENT_BYTES = 64 * 2**20
+MOST_SEGMENTS = 256
+# DynamoDB counts items and bytes every six hours only: a table that says 0 may be full.
+UNKNOWN_SIZE_SEGMENTS = 4
+
+
+def plan(logical: LogicalPlan) -> PhysicalPlan:
+    """The physical plan of a logical one."""
+    found = parts(logical)
+    scans = tuple(
+        ScanExec(
+            table,
+            logical.segments or _segments(table),
+            _scan_request(table, found.scan, logical.consistent_read),
+            resolve(logical.read, table.description, "read"),
+        )
+        for table in found.scan.tables
+    )
+    write = None
+    if found.write is not None:
+        target = found.write.target
+        key = target.description.key if target.description is not None else ()
+        write = BatchWriteExec(target, key, resolve(logical.write, target.description, "write"))
+    predicate = found.filter.predicate if found.filter is not None else None
+    built = statement.build(
+        predicate,
+        found.project.projection,
+        write.table.name if write is not None else "",
+        write.key if write is not None else (),
+    )
+    transform = TransformExec(
+        predicate, found.filter.text if found.filter is not None else "", found.project.projection, built
+    )
+    return PhysicalPlan(
+        scans,
+        transform,
+        write,
+        found.limit.rows if found.limit is not None else None,
+        logical.on_error,
+        logical.now,
+        _fingerprint(logical, found),
+        logical,
+        (*logical.warnings, *_collisions(logical, found)),
+    )
+
+
+def _segments(table: Table) -> int:
+    description = table.description
+    if description is None or description.size == 0:
+        return UNKNOWN_SIZE_SEGMENTS
+    return max(1, min(MOST_SEGMENTS, -(-description.size // SEGMENT_BYTES)))
+
+
+def _scan_request(table: Table, scan: TableScan, consistent: bool) -> str:
+    """The fixed part of a Scan request. Source: Scan API reference."""
+    request: dict[str, Any] = {"TableName": table.name, "ReturnConsumedCapacity": "TOTAL"}
+    names: dict[str, str] = {}
+    if scan.attributes is not None:
+        names = {f"#p{number}": name for number, name in enumerate(scan.attributes)}
+        request["ProjectionExpression"] = ", ".join(names)
+    if scan.filter is not None:
+        request["FilterExpression"] = scan.filter.expression
+        names |= dict(scan.filter.names)
+        if scan.filter.values:
+            values = {mark: json.loads(value) for mark, value in scan.filter.values}
+            request["ExpressionAttributeValues"] = values
+    if names:
+        request["ExpressionAttributeNames"] = names
+    if consistent:
+        request["ConsistentRead"] = True
+    return json.dumps(request, ensure_ascii=False, separators=(",", ":"))
+
+
+def _fingerprint(logical: LogicalPlan, found: Parts) -> str:
+    """A digest of what the job does to what; rates may change while it runs and are no part of it."""
+    tables = [(t.name, str(t.connection), t.description.arn if t.description else "") for t in found.scan.tables]
+    target = found.write.target if found.write is not None else None
+    said = {
+        "where": found.filter.text if found.filter is not None else "",
+        "predicate": repr(found.filter.predicate) if found.filter is not None else "",
+        "columns": [(c.name, c.text, _constants(c)) for c in found.project.projection.columns],
+        "star": repr(found.project.projection.star),
+        "limit": found.limit.rows if found.limit is not None else None,
+        "tables": tables,
+        "target": (target.name, str(target.connection)) if target is not None else None,
+        "parameters": logical.parameters,
+        "zone": logical.settings.zone.name,
+        "on_error": logical.on_error,
+    }
+    return hashlib.sha256(json.dumps(said, sort_keys=True, ensure_ascii=False).encode()).hexdigest()[:16]
+
+
+def _constants(column: OutputColumn) -> str:
+    return repr(column.expression)
+
+
+def _collisions(logical: LogicalPlan, found: Parts) -> tuple[Diagnostic, ...]:
+    """A warning where two source items can have one target key, because the target's key says less than theirs."""
+    if found.write is None or found.write.target.description is None:
+        return ()
+    projection = found.project.projection
+    carried: set[str] = set()
+    losing: list[OutputColumn] = []
+    for key in found.write.target.description.key:
+        origin = projection.origin(key.name)
+        if isinstance(origin, OutputColumn):
+            if isinstance(origin.expression, Attribute) and not origin.expression.steps:
+                carried.add(origin.expression.name)
+            else:
+                losing.append(origin)
+        elif origin is not None:
+            carried.add(origin)
+    lost: list[str] = []
+    for table in found.scan.tables:
+        if table.description is not None:
+            lost += [k.name for k in table.description.key if k.name not in carried and k.name not in lost]
+    if not lost:
+        return ()
+    which = " and ".join(lost)
+    message = f"two rows can get one key: {which} of the source's key is not in the target's key as it is"
+    span = losing[0].span if losing else None
+    hint = "the later of two such rows overwrites the earlier; this version does not count them"
+    return (Diagnostic("W0102", message, span, hint),)

@@ -1,0 +1,276 @@
+"""The benchmark's figures as text and as JSON.
+
+In: runs. Out: the lines that bench.py prints, the values that it saves.
+
+Invariant: every figure in the text is in the JSON too, with the runs that it is the median of.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import statistics
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+PACKAGES = ("ddbetl", "duckdb", "msgspec", "httptools", "uvloop", "pyarrow", "boto3", "botocore", "urllib3")
+MEGA = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One timed run: the client as the kernel counted it, the server by its own counters."""
+
+    items_read: int
+    items_written: int
+    requests: int
+    connections: int
+    wall: float
+    """Seconds from starting the process to its end."""
+    window: float
+    """Seconds from the first Scan or write that the server received to its last answer."""
+    cpu: float
+    """The client's CPU seconds, start-up included."""
+    peak_bytes: int
+    server_cpu: float
+    pushdowns_ignored: int
+
+    def figures(self) -> dict[str, float]:
+        """Return what is reported of a run."""
+        return {
+            "read_per_second": self.items_read / self.window,
+            "written_per_second": self.items_written / self.window,
+            "whole_read_per_second": self.items_read / self.wall,
+            "outside_window_seconds": self.wall - self.window,
+            "client_us_per_item_read": 1e6 * self.cpu / self.items_read,
+            "client_cores": self.cpu / self.wall,
+            "peak_mb": self.peak_bytes / MEGA,
+            "server_us_per_item_read": 1e6 * self.server_cpu / self.items_read,
+            "items_read": self.items_read,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """One table: what holds for all its runs, and the runs by peer, in the order of rounds."""
+
+    title: str
+    compared_items: int
+    """How many written items of each peer were compared before any time was taken."""
+    runs: dict[str, list[Run]]
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """One measurement without transform: a client of canned bodies, and the server meanwhile."""
+
+    client: str
+    scheme: str
+    kind: str
+    in_flight: int
+    requests_per_second: float
+    items_per_second: float
+    client_us_per_request: float
+    server_us_per_request: float
+    server_us_per_item: float
+
+
+def machine(root: Path) -> dict[str, Any]:
+    """Return what the figures were taken on."""
+    return {
+        "processor": _processor(),
+        "cores": os.cpu_count(),
+        "usable_cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "memory_gb": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9, 1),
+        "system": f"{platform.system()} {platform.release()} {platform.machine()}",
+        "python": f"{platform.python_implementation()} {platform.python_version()}",
+        "packages": {name: _version(name) for name in PACKAGES},
+        "commit": _commit(root),
+        "load_before": [round(load, 2) for load in os.getloadavg()],
+    }
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.processor() or "unknown"
+    return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), "unknown")
+
+
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
+
+
+def _commit(root: Path) -> str | None:
+    try:
+        command = ["git", "-C", str(root), "describe", "--always", "--dirty", "--abbrev=12"]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=10, check=True)
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return done.stdout.strip() or None
+
+
+def machine_text(found: dict[str, Any]) -> str:
+    packages = ", ".join(f"{name} {number}" for name, number in found["packages"].items() if number)
+    return "\n".join(
+        [
+            "The main job, side by side: 13 monthly tables into one, against a canned server on this same machine.",
+            "A client's figures, not DynamoDB's: the server stores nothing and never throttles.",
+            "",
+            f"  machine   {found['processor']}, {found['usable_cores']} of {found['cores']} cores usable by client "
+            f"and server together, {found['memory_gb']} GB",
+            f"  load      {' '.join(map(str, found['load_before']))} (1, 5, 15 minutes) before the start",
+            f"  system    {found['system']}, {found['python']}",
+            f"  packages  {packages}",
+            f"  commit    {found['commit'] or 'unknown'}",
+        ]
+    )
+
+
+def probes_text(probes: Sequence[Probe]) -> str:
+    """Return the table of measurements without transform."""
+    rows = [
+        [
+            probe.client,
+            f"{probe.scheme} {probe.kind}",
+            str(probe.in_flight),
+            f"{probe.requests_per_second:,.0f}",
+            f"{probe.items_per_second:,.0f}",
+            f"{probe.client_us_per_request:.1f}",
+            f"{probe.server_us_per_request:.1f}",
+            f"{probe.server_us_per_item:.2f}",
+        ]
+        for probe in probes
+    ]
+    columns = [
+        "client",
+        "requests",
+        "in flight",
+        "requests/s",
+        "items/s",
+        "client µs/req",
+        "server µs/req",
+        "server µs/item",
+    ]
+    return "\nNo transform, canned bodies (a write is 25 items, a scan one page):\n\n" + _table(columns, rows)
+
+
+def section_text(section: Section, baseline: str) -> str:
+    """Return one table: medians over the rounds, the spread of the reading rate, ratios to the baseline."""
+    rows = []
+    for peer, runs in section.runs.items():
+        mid = medians(runs)
+        rates = [run.figures()["read_per_second"] for run in runs]
+        rows.append(
+            [
+                peer,
+                f"{mid['items_read']:,.0f}",
+                f"{mid['read_per_second']:,.0f}",
+                f"{min(rates) / 1000:,.1f}-{max(rates) / 1000:,.1f} k",
+                f"{mid['written_per_second']:,.0f}",
+                f"{mid['client_us_per_item_read']:.2f}",
+                f"{mid['client_cores']:.2f}",
+                f"{mid['peak_mb']:,.0f}",
+                f"{mid['server_us_per_item_read']:.2f}",
+                f"{mid['outside_window_seconds']:.2f}",
+                _ratio_text(section, peer, baseline, "read_per_second"),
+                _ratio_text(section, peer, baseline, "whole_read_per_second"),
+            ]
+        )
+    columns = ["peer", "items", "read/s", "from-to", "written/s", "CPU µs/item", "cores", "peak MB"]
+    columns += ["server µs/item", "start+end s", "x loop", "x loop, whole"]
+    rounds = max(map(len, section.runs.values()), default=0)
+    head = f"\n{section.title}: {rounds} interleaved rounds, medians"
+    ignored = {
+        peer: runs[0].pushdowns_ignored for peer, runs in section.runs.items() if runs and runs[0].pushdowns_ignored
+    }
+    foot = [
+        f"The server could not evaluate {count} Scans of {peer} and sent whole pages."
+        for peer, count in ignored.items()
+    ]
+    return "\n".join([head, "", _table(columns, rows), *foot])
+
+
+def _ratio_text(section: Section, peer: str, baseline: str, figure: str) -> str:
+    found = ratios(section, peer, baseline, figure)
+    if not found:
+        return "-"
+    return f"{statistics.median(found):.1f} ({min(found):.1f}-{max(found):.1f})"
+
+
+def ratios(section: Section, peer: str, baseline: str, figure: str) -> list[float]:
+    """Return a figure's ratio to the baseline's, round by round."""
+    pairs = zip(section.runs[peer], section.runs.get(baseline, []), strict=False)
+    return [run.figures()[figure] / base.figures()[figure] for run, base in pairs]
+
+
+def medians(runs: Sequence[Run]) -> dict[str, float]:
+    """Return the median of every figure, each by itself."""
+    each = [run.figures() for run in runs]
+    return {name: statistics.median(figures[name] for figures in each) for name in each[0]}
+
+
+def section_json(section: Section, baseline: str) -> dict[str, Any]:
+    """Return a section with every run."""
+    return {
+        "title": section.title,
+        "compared_items": section.compared_items,
+        "peers": {
+            peer: {
+                "medians": medians(runs),
+                "ratios": ratios(section, peer, baseline, "read_per_second"),
+                "ratios_whole": ratios(section, peer, baseline, "whole_read_per_second"),
+                "runs": [{**asdict(run), **run.figures()} for run in runs],
+            }
+            for peer, runs in section.runs.items()
+        },
+    }
+
+
+def notes(titles: dict[str, str], items_per_page: int, rounds_left_out: int, floor_bytes: int) -> str:
+    """Say what the figures are and what they leave out."""
+    lines = ["", "Peers:"]
+    lines += [f"  {name:12} {title}" for name, title in titles.items()]
+    lines += [
+        "",
+        "What is counted:",
+        f"- Source items have 5 or 6 attributes, some 205 bytes of JSON, {items_per_page:,} a page; 40 % have an OrderID and are written.",
+        "  Items read are those that the server read (ScannedCount), whatever it returned of them.",
+        "- Peers on boto3 get fewer items than ddbetl, because they are slow: rates and CPU are per item, so the job is the same.",
+        "  The loop's whole run and ddbetl's then take about as long, with about the same share of start-up.",
+        "- read/s, written/s and 'x loop': from the first Scan at the server to its last answer, as the server saw it. 'x loop, whole':",
+        "  from starting the process to its end. 'start+end s' is the difference. Ratios are medians of the ratios within each round.",
+        "- CPU µs/item: user and system time of the client's whole process, start-up included, per item read. cores: CPU / wall.",
+        f"- peak MB: largest resident set of any one process (the kernel's figure starts at this program's own, {floor_bytes / MEGA:.0f} MB).",
+        "- server µs/item: the canned server's CPU meanwhile, loopback TCP included. It shares the cores with the client.",
+        "- Not in it: DynamoDB's latency, throttling and network. In every timed run the counts of items read and written were right, or",
+        "  there would be no figure; the items themselves were compared in the run before.",
+    ]
+    if rounds_left_out:
+        lines.append(f"- Time was up: {rounds_left_out} rounds were left out.")
+    return "\n".join(lines)
+
+
+def _table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    widths = [max(len(row[n]) for row in (columns, *rows)) for n in range(len(columns))]
+    lines = []
+    for row in (columns, ["-" * width for width in widths], *rows):
+        first, *others = zip(row, widths, strict=True)
+        lines.append("  ".join([first[0].ljust(first[1]), *(text.rjust(width) for text, width in others)]).rstrip())
+    return "\n".join(f"  {line}" for line in lines)
+
+
+def own_peak_bytes() -> int:
+    """Return this process's peak memory: below it the kernel's figure for a child says nothing."""
+    import resource
+
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
