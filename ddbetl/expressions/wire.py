@@ -8,10 +8,12 @@ and the order of sets.
 from __future__ import annotations
 
 import base64
-from decimal import Decimal, Inexact, localcontext
+import binascii
+from decimal import Decimal
 from typing import Any
 
 from ddbetl.errors import RowError
+from ddbetl.numbers import number_text, parse_number, shown
 from ddbetl.types import NULL_VALUE, BinarySet, Duration, NullValue, NumberSet, StringSet, Timestamp, Value
 
 

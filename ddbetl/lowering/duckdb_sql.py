@@ -11,12 +11,13 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from itertools import product
 
 from ddbetl.expressions.evaluate import SEES_NULL_VALUE
 from ddbetl.expressions.ir import Attribute, Call, Candidate, Constant, Expression
+from ddbetl.functions.forms import NULL, conjunction, decimal_of_text, is_null, number_literal, text_of_number, unify
 from ddbetl.functions.model import Fast, Form, Nulls, sql_text
 from ddbetl.types import TAG_OF, Duration, Timestamp, Type
 
@@ -25,12 +26,6 @@ MOST_ALTERNATIVES = 16
 
 # The fields of an attribute that are read as typed columns; every other type is read as JSON text.
 TYPED_FIELDS = {Type.STRING: "VARCHAR", Type.NUMBER: "VARCHAR", Type.BOOLEAN: "BOOLEAN", Type.BINARY: "VARCHAR"}
-
-# A NUMBER's text that DECIMAL(38,9) holds exactly.
-DECIMAL_TEXT = r"-?[0-9]{1,29}(\.[0-9]{1,9})?"
-
-NULL = Fast("NULL", Form.TEXT)
-
 
 def sql_name(name: str) -> str:
     """A name as a quoted SQL identifier."""
@@ -46,14 +41,6 @@ def json_pointer(steps: tuple[str | int, ...]) -> str:
         else:
             parts.append("/M/" + step.replace("~", "~0").replace("/", "~1"))
     return "".join(parts)
-
-
-def conjunction(guards: list[str | None]) -> str | None:
-    """The AND of guards; None when all of them are always true."""
-    unique = list(dict.fromkeys(g for g in guards if g is not None))
-    if not unique:
-        return None
-    return unique[0] if len(unique) == 1 else "(" + " AND ".join(unique) + ")"
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +156,7 @@ class Lowerer:
                 text = sql_text(value)
                 return None if text is None else Fast(text, Form.TEXT)
             case Decimal():
-                return _number(value)
+                return number_literal(value)
             case Timestamp(millis=millis) | Duration(millis=millis):
                 return Fast(f"{millis}::BIGINT", Form.MILLIS) if abs(millis) < 2**62 else None
             case _:
@@ -423,30 +410,6 @@ def _candidate(call: Call, types: tuple[Type, ...]) -> Candidate | None:
         if fits and len({types[position] for position in candidate.same} - {Type.NULL}) <= 1:
             return candidate
     return None
-
-
-def _number(value: Decimal) -> Fast | None:
-    if value == value.to_integral_value() and abs(value) < 2**63:
-        return Fast(f"{int(value)}::BIGINT", Form.INTEGER)
-    exponent = value.normalize().as_tuple().exponent
-    assert isinstance(exponent, int)
-    if exponent >= -9 and abs(value) < Decimal(10) ** 29:
-        return Fast(f"'{value:f}'::DECIMAL(38,9)", Form.DECIMAL)
-    return None
-
-
-def to_decimal(fast: Fast) -> Fast | None:
-    """A lowered NUMBER as DECIMAL; None for another form."""
-    match fast.form:
-        case Form.DECIMAL:
-            return fast
-        case Form.INTEGER:
-            return Fast(f"CAST({fast.value} AS DECIMAL(38,9))", Form.DECIMAL, fast.guard)
-        case _:
-            return NULL_DECIMAL if fast == NULL else None
-
-
-NULL_DECIMAL = Fast("NULL::DECIMAL(38,9)", Form.DECIMAL)
 
 
 def attribute_json(fast: Fast, type_: Type) -> str | None:

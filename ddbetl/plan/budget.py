@@ -1,7 +1,7 @@
 """What a rate is in capacity units per second, and of what.
 
-In: a rate and a table's description. Out: a Budget with the sentence that explains it. Invariant: a percentage is always a
-share of a number that the server said, or of DynamoDB's documented default, and the sentence says which.
+In: a rate and a table's description. Out: a Budget with the sentence that explains it. Invariant: a percentage is
+always a share of a number that the server said, or of DynamoDB's documented default, and the sentence says which.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The optimizer: a logical plan to an equal one that reads and sends less.
 
-In and out: a LogicalPlan. Invariant: every rule keeps the rows and the errors of the plan; ``RULES`` is the whole pipeline,
-in order. (Constants are folded by the analyzer already, where their errors have a place in the spec.)
+In and out: a LogicalPlan. Invariant: every rule keeps the rows and the errors of the plan; ``RULES`` is the whole
+pipeline, in order. (Constants are folded by the analyzer already, where their errors have a place in the spec.)
 """
 
 from __future__ import annotations

@@ -1,24 +1,26 @@
 """From the text of a spec to its syntax tree.
 
-In: a ``SourceText``, any text whatever. Out: an ``ast.Spec`` whose nodes all have spans inside the text, or ``SpecError``
-with every independent error, and nothing else. The grammar is ``grammar/ddbetl.lark``; Lark is imported with the first
-text, because building its tables takes about 0.1 s of CPU (364 states; reading them from a file would save 0.08 s and
-need a place to keep the file).
+In: a ``SourceText``, any text whatever. Out: an ``ast.Spec`` whose nodes all have spans inside the text, or
+``SpecError`` with every independent error, and nothing else. The grammar is ``grammar/ddbetl.lark``. Lark is imported
+with the first text: importing it and building its tables (364 states) takes 0.12 s of CPU, once in a process. Reading the
+tables from a file would save 0.08 s of that and need a writable place for them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from types import FunctionType, SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from ddbetl.diagnostics import Diagnostic
 from ddbetl.errors import SpecError
 from ddbetl.source import SourceText, Span
-from ddbetl.syntax import ast, tree
-from ddbetl.syntax.scanner import MAX_PROBLEMS, Scan, scan, too_deep
+from ddbetl.syntax import ast, build_clauses, build_expressions
+from ddbetl.syntax.parts import Part, TooDeep
+from ddbetl.syntax.scanner import MAX_PROBLEMS, scan, too_deep
 
 if TYPE_CHECKING:
     from lark import Lark
@@ -32,13 +34,17 @@ def parse(source: SourceText) -> ast.Spec:
     scanned = scan(source)
     if not scanned.problems:
         match attempt(source.text, "spec", scanned.start, len(source.text)):
-            case tree.Part(value=(declarations, statement), problems=()) as part:
+            case Part(value=(declarations, statement), problems=()) as part:
                 return ast.Spec(declarations, statement, source, scanned.comments, Span(part.start_pos, part.end_pos))
-            case tree.Part(problems=problems):
+            case Part(problems=problems):
                 raise _error(source, problems)
-    from ddbetl.syntax.diagnosis import diagnose_spec
+            case Failure() as failure:
+                pass
+    else:
+        failure = Failure(0, frozenset(), scanned.problems)
+    from ddbetl.syntax.mistakes.diagnose import diagnose_spec
 
-    raise _error(source, diagnose_spec(source, scanned, attempt))
+    raise _error(source, diagnose_spec(source, scanned, failure, attempt))
 
 
 def parse_expression(source: SourceText) -> ast.Expression:
@@ -63,17 +69,17 @@ def _parse_piece(source: SourceText, rule: str) -> Any:
     scanned = scan(source)
     if not scanned.problems:
         match attempt(source.text, rule, scanned.start, len(source.text)):
-            case tree.Part(value=value, problems=()):
+            case Part(value=value, problems=()):
                 return value
-            case tree.Part(problems=problems):
+            case Part(problems=problems):
                 raise _error(source, problems)
-    from ddbetl.syntax.diagnosis import diagnose_piece
+    from ddbetl.syntax.mistakes.diagnose import diagnose_piece
 
     raise _error(source, diagnose_piece(source, scanned, rule, attempt))
 
 
 def _error(source: SourceText, diagnostics: Iterable[Diagnostic]) -> SpecError:
-    in_order = sorted(diagnostics, key=lambda d: (d.span.start, d.code))
+    in_order = sorted(dict.fromkeys(diagnostics), key=lambda d: (d.span.start if d.span else 0, d.code))
     return SpecError(source, tuple(in_order[:MAX_PROBLEMS]))
 
 
@@ -86,37 +92,47 @@ class Failure:
     problems: tuple[Diagnostic, ...] = ()
 
 
-def attempt(text: str, rule: str, start: int, end: int, before: tuple[tuple[str, str], ...] = ()) -> tree.Part | Failure:
+def attempt(text: str, rule: str, start: int, end: int, before: tuple[tuple[str, str], ...] = ()) -> Part | Failure:
     """Read a piece of a text by a rule.
 
     ``before`` are words (kind and text) taken as read already, so that a spec can be read on after an error.
     """
     from lark import TextSlice, Token
-    from lark.exceptions import UnexpectedCharacters, UnexpectedInput, UnexpectedToken
+    from lark.exceptions import UnexpectedCharacters, UnexpectedToken
 
     session = _grammar().parse_interactive(TextSlice(text, start, end), start=rule)
+    state = session.parser_state
+    untouched: tuple[list[Any], list[Any]] | None = None
     try:
         for kind, word in before:
-            session.feed_token(Token(kind, word, start_pos=start, end_pos=start))
-        part: tree.Part = session.resume_parse()
+            state.feed_token(Token(kind, word, start_pos=start, end_pos=start))
+        for token in session.lexer_thread.lex(state):
+            # A token is refused after reductions only, when less is possible than before them.
+            untouched = state.state_stack[:], state.value_stack[:]
+            state.feed_token(token)
+            untouched = None
+        untouched = state.state_stack[:], state.value_stack[:]
+        part: Part = state.feed_token(Token("$END", "", start_pos=end, end_pos=end), is_end=True)
         return part
-    except tree.TooDeep as error:
+    except TooDeep as error:
         return Failure(error.span.start, frozenset(), (too_deep(error.span),))
-    except UnexpectedInput as error:
-        problems = tuple(
-            problem
-            for value in session.parser_state.value_stack
-            if isinstance(value, tree.Part)
-            for problem in value.problems
-        )
-        match error:
-            case UnexpectedCharacters(pos_in_stream=int(offset)):
-                pass
-            case UnexpectedToken(token=Token(type=kind, start_pos=int(offset))) if kind != "$END":
-                pass
-            case _:
-                offset = end
-        return Failure(offset, frozenset(session.accepts()), problems)
+    except UnexpectedToken as error:
+        offset = error.token.start_pos
+        if untouched is not None:
+            state.state_stack[:], state.value_stack[:] = untouched
+    except UnexpectedCharacters as error:
+        offset = error.pos_in_stream
+    problems = tuple(problem for part in _parts(state.value_stack) for problem in part.problems)
+    return Failure(end if offset is None else offset, frozenset(session.accepts()), problems)
+
+
+def _parts(values: Iterable[Any]) -> Iterator[Part]:
+    """The parts on a parser's stack, also those in the lists that it has begun."""
+    for value in values:
+        if isinstance(value, Part):
+            yield value
+        else:
+            yield from (part for part in getattr(value, "children", ()) if isinstance(part, Part))
 
 
 @cache
@@ -130,8 +146,18 @@ def _grammar() -> Lark:
         start=list(STARTS),
         keep_all_tokens=True,
         maybe_placeholders=False,
-        transformer=tree,
+        transformer=SimpleNamespace(**builders()),
     )
+
+
+def builders() -> dict[str, FunctionType]:
+    """The function that makes the node of each rule, by the rule's name."""
+    return {
+        name: function
+        for module in (build_clauses, build_expressions)
+        for name, function in vars(module).items()
+        if isinstance(function, FunctionType) and function.__module__ == module.__name__
+    }
 
 
 def grammar_text() -> str:

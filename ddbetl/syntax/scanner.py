@@ -34,10 +34,11 @@ _TOKEN = re.compile(
   | (?P<comment>--[^\n]*|/\*(?:[^*]|\*(?!/))*+\*/)
   | (?P<word>[^\W\d]\w*)
   | (?P<number>(?:[0-9]+(?:\.[0-9]+)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?)
-  | (?P<text>'[^']*(?:''[^']*)*')
-  | (?P<quoted>"[^"]*(?:""[^"]*)*")
-  | (?P<sign><=>|<>|!=|<=|>=|==|\|\||&&|::|\.\.|[-+*/%=<>(),;.:\[\]{}?$!])
+  | (?P<text>'(?:[^']++|'')*+')
+  | (?P<quoted>"(?:[^"]++|"")*+")
   | (?P<open>'|"|/\*)
+  | (?P<sign><=>|<>|!=|<=|>=|==|\|\||&&|::|\.\.|[-+*/%=<>(),;.:\[\]{}?$!])
+  | (?P<foreign>[`\u2018-\u201e\u00ab\u00bb][^\n`'"\u2018-\u201e\u00ab\u00bb]{0,200}[`\u2018-\u201e\u00ab\u00bb])
   | (?P<stray>[^\s\w'"/\-+*%=<>(),;.:\[\]{}?$!|&]+|.)
     """,
     re.VERBOSE | re.DOTALL,
@@ -86,8 +87,6 @@ _HINTS = {
     "@": 'a name with such a character is written in double quotes: "any name"',
     "&": "write AND",
     "|": "write OR, or || to join texts",
-    "^": "there is power(x, y)",
-    "~": "there is regexp_matches(text, pattern)",
     "\0": "the file is not a text, or is UTF-16: save it as UTF-8",
 }
 
@@ -138,7 +137,7 @@ def scan(source: SourceText) -> Scan:
         elif kind == "open":
             problems.append(_unclosed(text, match.start(), tokens))
             break
-        elif kind == "stray":
+        elif kind in ("stray", "foreign"):
             problems.append(_stray(match[0], match.start()))
             if len(problems) == MAX_PROBLEMS:
                 break
@@ -184,7 +183,9 @@ def _unclosed(text: str, start: int, tokens: list[Token]) -> Diagnostic:
     # Where an earlier one runs over a line's end, it is that one whose closing quote is missing.
     kind = "text" if text[start] == "'" else "quoted"
     across = next((t for t in tokens if t.kind == kind and "\n" in t.text), None)
-    labels = () if across is None else (Label(Span(across.start, across.start + 1), "or this one, which runs over a line"),)
+    labels = (
+        () if across is None else (Label(Span(across.start, across.start + 1), "or this one, which runs over a line"),)
+    )
     line_end = text.find("\n", start)
     end = len(text) if line_end < 0 else line_end
     return Diagnostic(
@@ -203,7 +204,7 @@ def _stray(characters: str, start: int) -> Diagnostic:
     if first in _MEANT:
         meant = "an ordinary space" if _MEANT[first] == " " else _MEANT[first]
         hint = f"write {meant}"
-        if first in "\u201c\u201d\u201e\u00ab\u00bb":
+        if _MEANT[first] == "'":
             hint = "text stands in straight single quotes: 'text'; a name in straight double quotes: \"name\""
     return Diagnostic("E0105", f"{describe(first)} has no meaning here", span, hint)
 
@@ -216,9 +217,8 @@ def describe(character: str) -> str:
 
     control = {"\0": "NUL", "\ufeff": "BYTE ORDER MARK", "\x1b": "ESCAPE", "\x7f": "DELETE"}
     name = control.get(character) or unicodedata.name(character, "")
-    number = f"U+{ord(character):04X}"
-    shown = f" {character}" if character.isprintable() and not character.isspace() else ""
-    return f"the character{shown} {number} {name}".rstrip() if name else f"the character{shown} {number}"
+    shown = f"{character} " if character.isprintable() and not character.isspace() else ""
+    return f"the character {shown}(U+{ord(character):04X}{' ' if name else ''}{name})"
 
 
 def _surrogates(tokens: list[Token]) -> list[Diagnostic]:

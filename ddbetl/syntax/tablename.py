@@ -40,7 +40,8 @@ def _read_part(match: re.Match[str], span: Span) -> tuple[ast.NamePart, Diagnost
     inner = match[match.lastgroup or 0]
     match match.lastgroup:
         case "parameter":
-            problem = None if _PARAMETER.fullmatch(inner) else _malformed("${…} holds the name of a PARAM", span, "${domain}")
+            named = _PARAMETER.fullmatch(inner) is not None
+            problem = None if named else _malformed("${…} holds the name of a PARAM", span, "${domain}")
             return ast.ParameterPart(inner, span), problem
         case "range":
             return _read_range(inner, span)

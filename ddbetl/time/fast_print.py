@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from ddbetl.time.chronology import MILLIS_PER_DAY, days_from_civil
 from ddbetl.time.fast_zone import instant_to_local
-from ddbetl.time.pattern import Field, Fraction, Literal, Name, Number, Offset, Pattern, TwoDigitYear, compile_pattern
+from ddbetl.time.pattern import Field, Fraction, Literal, Name, Number, Pattern, TwoDigitYear, compile_pattern
 from ddbetl.time.zone import Zone
 
 _ISO = compile_pattern("yyyy-MM-dd'T'HH:mm:ss.SSS")

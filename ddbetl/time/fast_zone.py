@@ -101,7 +101,9 @@ def _table_of(zone: Zone, first: int, last: int, width: int, *, local_time: bool
     inside = max((after - before for _, before, after in changes if local_time), default=1)
     inside = max(inside, 1)
     by_bucket = {(start - first) // width: (start, before, after) for start, before, after in changes}
-    if len(by_bucket) < len(changes) or any((start + inside - first) // width > key for key, (start, _, _) in by_bucket.items()):
+    if len(by_bucket) < len(changes) or any(
+        (start + inside - first) // width > key for key, (start, _, _) in by_bucket.items()
+    ):
         return None
     starts: list[int | None] = [None]
     offsets: list[tuple[int | None, int | None, int | None]] = [(None, None, None)]

@@ -6,6 +6,8 @@ Invariant: no text makes it raise anything but ``TimeError``, whose position is 
 fault was read.
 """
 
+from functools import cache
+
 from ddbetl.time.errors import PatternError, TimeError, quoted
 from ddbetl.time.iso import read_iso
 from ddbetl.time.names import SHORT_ZONES
@@ -15,6 +17,8 @@ from ddbetl.time.scan import read_fraction, read_literal, read_name, read_number
 from ddbetl.time.zone import Zone, zone, zone_names
 
 _PIVOT_YEARS_BACK = 30
+# The length of "Antarctica/": how far Joda-Time looks for the slash of an id.
+_LONGEST_REGION = 11
 
 
 def pivot_of(year: int) -> int:
@@ -55,22 +59,46 @@ def read_pattern(pattern: Pattern, text: str, pivot_year: int) -> Reading:
             case Offset():
                 at = read_offset(text, at, reading)
             case ZoneId():
-                at = _read_zone(text, at, dict.fromkeys(zone_names()), "the id of a time zone", reading)
-            case ZoneName(short=True):
-                at = _read_zone(text, at, SHORT_ZONES, "one of " + " ".join(SHORT_ZONES), reading)
-            case ZoneName():
-                raise PatternError("zzzz can only be printed", field.position, field.length)
+                at = _read_zone_id(text, at, reading)
+            case ZoneName(short=short):
+                if not short and len(pattern.fields) > 1:
+                    raise PatternError("zzzz can only be printed", field.position, field.length)
+                at = _read_zone_name(text, at, reading)
     if at < len(text):
         raise MismatchError(at, "the end of the text")
     return reading
 
 
-def _read_zone(text: str, start: int, names: dict[str, str] | dict[str, None], expected: str, reading: Reading) -> int:
-    longest = max((name for name in names if text.startswith(name, start)), key=len, default="")
-    if not longest:
-        raise MismatchError(start, expected)
-    reading.zone = zone(names[longest] or longest)
-    return start + len(longest)
+def _read_zone_id(text: str, start: int, reading: Reading) -> int:
+    """Read the longest known id.
+
+    A slash near the start belongs to the id: after it has been found, ids without one are not considered (``UTC 1/2/2017``
+    names no zone), as in Joda-Time.
+    """
+    slash = text.find("/", start, start + _LONGEST_REGION)
+    names = _names_by_region().get(text[start : slash + 1] if slash >= 0 else "", ())
+    name = max((name for name in names if text.startswith(name, start)), key=len, default="")
+    if not name:
+        raise MismatchError(start, "the id of a time zone")
+    reading.zone = zone(name)
+    return start + len(name)
+
+
+@cache
+def _names_by_region() -> dict[str, tuple[str, ...]]:
+    """Group the ids by what stands before their first slash, slash included."""
+    regions: dict[str, list[str]] = {}
+    for name in zone_names():
+        regions.setdefault(name[: name.find("/") + 1], []).append(name)
+    return {region: tuple(names) for region, names in regions.items()}
+
+
+def _read_zone_name(text: str, start: int, reading: Reading) -> int:
+    name = max((name for name in SHORT_ZONES if text.startswith(name, start)), key=len, default="")
+    if not name:
+        raise MismatchError(start, "one of " + " ".join(SHORT_ZONES))
+    reading.zone = zone(SHORT_ZONES[name])
+    return start + len(name)
 
 
 def _message(pattern: Pattern | None, text: str, position: int, reason: str) -> str:

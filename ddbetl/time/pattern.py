@@ -213,18 +213,12 @@ def compile_pattern(text: str, use: Use = "any") -> Pattern:
     if not fields:
         raise PatternError("the pattern has neither letters nor text", 0, len(text))
     for field in fields:
-        if use != "print" and isinstance(field, ZoneName) and not field.short and use == "parse":
+        # A lone zzzz is read as z is: Joda-Time then asks its printer, which is a parser too.
+        if use == "parse" and isinstance(field, ZoneName) and not field.short and len(fields) > 1:
             raise PatternError(
                 "zzzz can only be printed: use ZZZ for a zone's id, or z for one of UTC, GMT, EST, PST…",
                 field.position,
                 field.length,
-            )
-        if use == "print" and isinstance(field, ZoneName):
-            raise PatternError(
-                "printing the name of a zone is not supported: use ZZZ for its id or ZZ for its offset",
-                field.position,
-                field.length,
-                unsupported=True,
             )
     return Pattern(text, tuple(fields), tuple(warnings))
 

@@ -15,10 +15,21 @@ from ddbetl.time.chronology import (
     week_of_days,
     year_of_days,
 )
-from ddbetl.time.errors import PatternError
 from ddbetl.time.names import DAYS, ERAS, HALVES, MONTHS
-from ddbetl.time.pattern import Fraction, Literal, Name, Number, Offset, Pattern, TwoDigitYear, ZoneId, compile_pattern
-from ddbetl.time.zone import Zone, offset_text
+from ddbetl.time.pattern import (
+    Fraction,
+    Literal,
+    Name,
+    Number,
+    Offset,
+    Pattern,
+    TwoDigitYear,
+    ZoneId,
+    ZoneName,
+    compile_pattern,
+)
+from ddbetl.time.zone import UTC_ZONE, Zone, offset_text
+from ddbetl.time.zone_names import canonical_id, display_name
 
 _ISO = compile_pattern("yyyy-MM-dd'T'HH:mm:ss.SSS")
 # The most digits of a fraction that Joda-Time computes in 64 bits; more letters print no more.
@@ -30,7 +41,7 @@ def format_millis(pattern: Pattern | None, millis: int, zone: Zone) -> str:
     offset = zone.offset_at(millis)
     local = millis + offset
     if pattern is None:
-        return format_millis(_ISO, local, _NO_OFFSET) + (offset_text(offset) if offset else "Z")
+        return format_millis(_ISO, local, UTC_ZONE) + (offset_text(offset) if offset else "Z")
     parts = []
     for field in pattern.fields:
         match field:
@@ -47,11 +58,9 @@ def format_millis(pattern: Pattern | None, millis: int, zone: Zone) -> str:
             case Offset():
                 parts.append(offset_text(offset, separator=":" if field.colon else "", most_fields=2))
             case ZoneId():
-                parts.append(zone.name)
-            case _:
-                raise PatternError(
-                    "printing the name of a zone is not supported", field.position, field.length, unsupported=True
-                )
+                parts.append(canonical_id(zone.name))
+            case ZoneName(short=short):
+                parts.append(_zone_name(zone, millis, short))
     return "".join(parts)
 
 
@@ -127,4 +136,7 @@ def _name(field: Name, local: int) -> str:
     return full[:3] if field.short else full
 
 
-_NO_OFFSET = Zone("UTC", 0, None)
+def _zone_name(zone: Zone, millis: int, short: bool) -> str:
+    daylight = zone.rules is not None and zone.rules.is_daylight(millis // 1000)
+    name = display_name(zone.name, short=short, daylight=daylight)
+    return name or offset_text(zone.offset_at(millis))

@@ -10,10 +10,19 @@ Invariant: a ``Reading`` holds the fields in the order of the text; resolving ch
 
 from dataclasses import dataclass, field
 
-from ddbetl.time.chronology import FIELD_RULES, FieldName, FieldRangeError
+from ddbetl.time.chronology import (
+    FIELD_RULES,
+    MILLIS_PER_DAY,
+    MIN_YEAR,
+    FieldName,
+    FieldRangeError,
+    days_from_civil,
+)
 from ddbetl.time.zone import GapError, Zone
 
 DEFAULT_YEAR = 2000
+# A week-year's first week may begin in the year before.
+_FIRST_LOCAL = (days_from_civil(MIN_YEAR, 1, 1) - 7) * MILLIS_PER_DAY
 
 
 class MismatchError(ValueError):
@@ -67,17 +76,11 @@ def resolve(reading: Reading, zone: Zone) -> int:
                 local = rule.floor(local)
     except FieldRangeError as error:
         raise ResolveError(position, str(error)) from None
+    if local < _FIRST_LOCAL:
+        raise ResolveError(saved[0][2], "a time before Christ needs a year")
     if reading.offset is not None:
-        return _wrapped(local - reading.offset)
+        return local - reading.offset
     try:
-        return _wrapped((reading.zone or zone).instant_of(local))
+        return (reading.zone or zone).instant_of(local)
     except GapError as error:
         raise ResolveError(0, str(error)) from None
-
-
-def _wrapped(millis: int) -> int:
-    """Wrap to 64 bits: the floor of the era before Christ lies at the very end of Joda-Time's instants."""
-    return (millis + 2**63) % 2**64 - 2**63
-
-
-__all__ = ["DEFAULT_YEAR", "MismatchError", "Reading", "ResolveError", "resolve"]

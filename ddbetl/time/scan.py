@@ -14,9 +14,9 @@ _MOST_INT = 2**31 - 1
 
 
 def read_number(text: str, start: int, name: FieldName, most_digits: int, signed: bool, reading: Reading) -> int:
-    """Read 1 to ``most_digits`` digits, with a sign before them if ``signed``."""
+    """Read 1 to ``most_digits`` digits, with a sign before them if ``signed`` (but never before a single digit)."""
     at = start
-    if signed and text[at : at + 1] in ("-", "+") and text[at + 1 : at + 2] in _DIGITS:
+    if signed and most_digits > 1 and text[at : at + 1] in ("-", "+") and text[at + 1 : at + 2] in _DIGITS:
         at += 1
     end = digits_end(text, at, at + most_digits)
     if end == at:
@@ -46,7 +46,7 @@ def read_two_digit_year(
         digits = start + 1 if signed else start
         end = digits_end(text, digits, len(text))
         if end == digits:
-            raise MismatchError(start, f"a digit of the {name}")
+            raise MismatchError(digits if text.startswith("+", start) else start, f"a digit of the {name}")
         if signed or end - digits != 2:
             value = int(text[start:end])
             if abs(value) > _MOST_INT:

@@ -70,11 +70,15 @@ class Footer:
 class Rules:
     """All offsets of a zone. ``offsets[i]`` holds from ``instants[i - 1]`` (or for ever before) to ``instants[i]``.
 
+    ``daylight[i]`` tells whether that is daylight saving time: it may change without the offset. Where a file calls winter
+    time "negative saving" (Ireland), summer is daylight time here, as in Joda-Time.
+
     The footer's changes count only after the instant ``footer_from``.
     """
 
     instants: tuple[int, ...]
     offsets: tuple[int, ...]
+    daylight: tuple[bool, ...]
     footer: Footer
     footer_from: int
 
@@ -82,29 +86,59 @@ class Rules:
         """Give the offset at an instant."""
         if seconds <= self.footer_from or self.footer.start is None:
             return self.offsets[bisect_right(self.instants, seconds)]
-        year = year_of_days(seconds // 86_400)[0]
         offset = self.offsets[-1]
-        for at, then in _changes_around(self, year):
+        for at, then in _changes_around(self, year_of_days(seconds // 86_400)[0]):
             if at > seconds:
                 break
             offset = then
         return offset
 
+    def is_daylight(self, seconds: int) -> bool:
+        """Tell whether an instant lies in daylight saving time."""
+        if seconds <= self.footer_from or self.footer.start is None:
+            return self.daylight[bisect_right(self.instants, seconds)]
+        return self.offset_at(seconds) == max(self.footer.standard, self.footer.daylight)
+
+    def next_change(self, seconds: int) -> int | None:
+        """Give the first instant after ``seconds`` at which the offset changes."""
+        index = bisect_right(self.instants, seconds)
+        while index < len(self.instants):
+            if self.offsets[index] != self.offsets[index + 1]:
+                return self.instants[index]
+            index += 1
+        year = year_of_days(max(seconds, self.footer_from) // 86_400)[0]
+        return next((at for at, *_ in self._footer_changes(year, year + 3) if at > seconds), None)
+
+    def last_change(self, seconds: int) -> int | None:
+        """Give the last instant up to ``seconds`` at which the offset changed."""
+        if seconds > self.footer_from:
+            year = year_of_days(seconds // 86_400)[0]
+            for at, *_ in reversed(self._footer_changes(year - 2, year + 1)):
+                if at <= seconds:
+                    return at
+        for index in range(bisect_right(self.instants, seconds), 0, -1):
+            if self.offsets[index] != self.offsets[index - 1]:
+                return self.instants[index - 1]
+        return None
+
     def changes_between(self, first: int, last: int) -> list[tuple[int, int, int]]:
         """List (instant, offset before, offset after) of the changes with ``first <= instant < last``."""
-        found = [
-            (at, self.offsets[index], self.offsets[index + 1])
-            for index, at in enumerate(self.instants)
-            if first <= at < last
-        ]
+        explicit = zip(self.instants, self.offsets, self.offsets[1:], strict=False)
+        found = [change for change in explicit if first <= change[0] < last and change[1] != change[2]]
         begin = max(first, self.footer_from + 1)
-        if self.footer.start is not None and begin < last:
-            for year in range(year_of_days(begin // 86_400)[0] - 1, year_of_days(last // 86_400)[0] + 2):
-                for at, after in self.footer.changes(year):
-                    before = self.offset_at(at - 1)
-                    if begin <= at < last and before != after:
-                        found.append((at, before, after))
+        if begin < last:
+            years = year_of_days(begin // 86_400)[0] - 1, year_of_days(last // 86_400)[0] + 1
+            found += [change for change in self._footer_changes(*years) if begin <= change[0] < last]
         return found
+
+    def _footer_changes(self, first_year: int, last_year: int) -> list[tuple[int, int, int]]:
+        """List the footer's changes of some years, both included, that come after the explicit ones."""
+        return [
+            (at, before, after)
+            for year in range(first_year, last_year + 1)
+            for at, after in self.footer.changes(year)
+            if at > self.footer_from and (before := self.offset_at(at - 1)) != after
+        ]
 
 
 @lru_cache(maxsize=4096)
@@ -136,15 +170,35 @@ def read_rules(data: bytes) -> Rules:
     footer = _read_footer(data[start:].decode("ascii").strip("\n"))
 
     instants: list[int] = []
-    offsets = [local_types[0][0]]
+    offsets, daylight = [local_types[0][0]], [local_types[0][1]]
     for instant, kind in zip(at, kinds, strict=True):
-        offset = local_types[kind][0]
-        if offset != offsets[-1]:
+        offset, is_daylight, _ = local_types[kind]
+        if offset != offsets[-1] or is_daylight != daylight[-1]:
             instants.append(instant)
             offsets.append(offset)
+            daylight.append(is_daylight)
     footer = footer or Footer(offsets[-1], offsets[-1], None, None)
+    daylight = _positive_saving(offsets, daylight)
     # A file without any explicit change is all footer; its rule holds for ever.
-    return Rules(tuple(instants), tuple(offsets), footer, at[-1] if at else -(2**63))
+    return Rules(tuple(instants), tuple(offsets), tuple(daylight), footer, at[-1] if at else -(2**63))
+
+
+def _positive_saving(offsets: list[int], daylight: list[bool]) -> list[bool]:
+    """Turn saving time below the standard time around it into standard time, and the standard time after it into saving."""
+    last = len(offsets) - 1
+    negative = [
+        saving
+        and all(
+            not daylight[near] and offsets[near] > offsets[index]
+            for near in (index - 1, index + 1)
+            if 0 <= near <= last
+        )
+        for index, saving in enumerate(daylight)
+    ]
+    return [
+        saving != (negative[index] or (not saving and index > 0 and negative[index - 1]))
+        for index, saving in enumerate(daylight)
+    ]
 
 
 _NAME = r"(?:[A-Za-z]{3,}|<[A-Za-z0-9+-]+>)"

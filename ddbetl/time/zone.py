@@ -38,16 +38,32 @@ class Zone:
         return self.rules.offset_at(millis // 1000) * 1000
 
     def instant_of(self, local: int) -> int:
-        """Give the earlier instant whose local time is ``local``; raise ``GapError`` when there is none."""
+        """Give the instant whose local time is ``local``; raise ``GapError`` when there is none.
+
+        In an overlap it is the earlier one. The steps are those of ``DateTimeZone.getOffsetFromLocal``, because in the few
+        overlaps longer than a zone's offset (the date line moved) they come out later.
+        """
         if self.rules is None:
             return local - (self.fixed_offset or 0)
-        before = self.offset_at(local - MILLIS_PER_DAY)
-        if self.offset_at(local - before) == before:
-            return local - before
-        after = self.offset_at(local + MILLIS_PER_DAY)
-        if self.offset_at(local - after) == after:
-            return local - after
-        raise GapError(f"{_local_text(local)} does not exist in {self.name}: the clocks go forward over it")
+        offset = self._offset_from_local(self.rules, local)
+        if self.offset_at(local - offset) != offset:
+            raise GapError(f"{_local_text(local)} does not exist in {self.name}: the clocks go forward over it")
+        return local - offset
+
+    def _offset_from_local(self, rules: Rules, local: int) -> int:
+        offset = self.offset_at(local)
+        instant = local - offset
+        adjusted = self.offset_at(instant)
+        if offset < adjusted:
+            if rules.next_change(instant // 1000) != rules.next_change((local - adjusted) // 1000):
+                return offset
+        elif offset == adjusted and offset >= 0:
+            change = rules.last_change(instant // 1000)
+            if change is not None:
+                before = rules.offset_at(change - 1) * 1000
+                if instant - (change * 1000 - 1) <= before - offset:
+                    return before
+        return adjusted
 
 
 UTC_ZONE = Zone("UTC", 0, None)
@@ -55,8 +71,9 @@ UTC_ZONE = Zone("UTC", 0, None)
 
 @cache
 def zone_names() -> tuple[str, ...]:
-    """List the ids of the pinned zone data, sorted."""
-    return tuple(sorted(resources.files("tzdata").joinpath("zones").read_text(encoding="utf-8").split()))
+    """List the ids of the pinned zone data, sorted; ``Factory``, which is no place, is left out."""
+    names = resources.files("tzdata").joinpath("zones").read_text(encoding="utf-8").split()
+    return tuple(sorted(name for name in names if name != "Factory"))
 
 
 @cache

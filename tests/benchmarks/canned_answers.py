@@ -2,15 +2,18 @@
 
 In: an operation's name and a request body. Out: the parts of a response body, and the CRC32 of all of them.
 
-- Scan replays pages made once (canned_data.py). Segment, TotalSegments, ExclusiveStartKey and Limit are honoured: over all
-  segments every item is returned exactly once. ConsumedCapacity is computed from the sizes of the items read.
+- Scan replays pages made once (canned_data.py). Segment, TotalSegments, ExclusiveStartKey and Limit are honoured:
+  over all segments every item is returned exactly once. ConsumedCapacity is computed from the sizes of the items
+  read.
 - ProjectionExpression and FilterExpression: with `pushdown` off (the default) they are accepted and ignored, so that
-  every client gets the same bytes and does the whole job itself. With `pushdown` on, they are honoured as in DynamoDB, for
-  whoever sends them: projections of top-level attributes, filters as far as canned_filter.py goes; a Scan beyond that
-  gets whole pages and is counted in `pushdowns_ignored`. Either way ScannedCount and the capacity are those of the whole page.
-- BatchWriteItem and BatchExecuteStatement: the number of requests is checked (1 to 25). In the timed mode the body is not
-  decoded: items are counted by their marks, the whole capacity is the first named table's, one unit for each item (more, if
-  the mean item passes 1 KB). In verify mode every item is decoded, its key checked, and its canonical form kept.
+  every client gets the same bytes and does the whole job itself. With `pushdown` on, they are honoured as in
+  DynamoDB, for whoever sends them: projections of top-level attributes, filters as far as canned_filter.py goes; a
+  Scan beyond that gets whole pages and is counted in `pushdowns_ignored`. Either way ScannedCount and the capacity
+  are those of the whole page.
+- BatchWriteItem and BatchExecuteStatement: the number of requests is checked (1 to 25). In the timed mode the body is
+  not decoded: items are counted by their marks, the whole capacity is the first named table's, one unit for each item
+  (more, if the mean item passes 1 KB). In verify mode every item is decoded, its key checked, and its canonical form
+  kept.
 - Nothing is ever throttled, and every write is processed.
 
 Invariant: in the timed mode the work for a request does not depend on who sent it.

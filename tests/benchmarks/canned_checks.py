@@ -2,8 +2,8 @@
 
 In: requests as they came. Out: a reason for refusing them, or the items in canonical form.
 
-Invariant: two items are equal for DynamoDB if and only if their canonical forms are equal text; the digest of a set of items
-does not depend on the order in which they were written, and changes when one is written twice.
+Invariant: two items are equal for DynamoDB if and only if their canonical forms are equal text; the digest of a set
+of items does not depend on the order in which they were written, and changes when one is written twice.
 """
 
 from __future__ import annotations

@@ -3,12 +3,12 @@
 In: a table, a page number, the shape of the run, and the view (projection and filter) that a Scan asks for. Out: the
 page's items as one piece of JSON, ready to be sent, with its CRC32, its counts and its last key.
 
-A page is a template of items in which one marker, inside every CustomerID, is replaced by the page's own number: making a
-page is one pass over bytes, yet no two pages share a key. Each table has `VARIANTS` templates, so times, amounts and orders
-repeat on every second page of a table; keys never do.
+A page is a template of items in which one marker, inside every CustomerID, is replaced by the page's own number:
+making a page is one pass over bytes, yet no two pages share a key. Each table has `VARIANTS` templates, so times,
+amounts and orders repeat on every second page of a table; keys never do.
 
-Invariant: everything follows from the table, the page number and the shape; no key (CustomerID, whole second of DateTime)
-occurs twice over all pages of all tables, so the main job's target has no key collisions.
+Invariant: everything follows from the table, the page number and the shape; no key (CustomerID, whole second of
+DateTime) occurs twice over all pages of all tables, so the main job's target has no key collisions.
 """
 
 from __future__ import annotations

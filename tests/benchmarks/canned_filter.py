@@ -1,12 +1,14 @@
-"""Filter expressions of the canned server: enough of DynamoDB's condition language for conditions on top-level attributes.
+"""Filter expressions of the canned server: enough of DynamoDB's condition language for conditions on top-level
+attributes.
 
 In: a FilterExpression with its names and values. Out: a predicate over items, or NotUnderstood.
 
 Understood are AND, OR, NOT, parentheses, the six comparisons, attribute_exists, attribute_not_exists, attribute_type,
 begins_with, and size. Only S and N are compared: the benchmark's items hold nothing else.
 
-Invariant: an understood expression keeps exactly the items that DynamoDB would keep; any other is refused, not guessed.
-Source: "Condition and filter expressions, operators, and functions in DynamoDB", Amazon DynamoDB Developer Guide.
+Invariant: an understood expression keeps exactly the items that DynamoDB would keep; any other is refused, not
+guessed. Source: "Condition and filter expressions, operators, and functions in DynamoDB", Amazon DynamoDB Developer
+Guide.
 """
 
 from __future__ import annotations

@@ -1,11 +1,11 @@
 """A DynamoDB server without storage, in a process of its own, for measuring clients at wire speed.
 
-In: DynamoDB's JSON protocol over HTTP/1.1 or HTTPS on 127.0.0.1. Out: the answers of canned_answers.py, with DynamoDB's
-headers (x-amzn-RequestId, x-amz-crc32), and counters on a side path: GET /stats, POST /configure (any field of Mode; clears the
-counters), GET /written (verify mode: canonical items, one a line, sorted).
+In: DynamoDB's JSON protocol over HTTP/1.1 or HTTPS on 127.0.0.1. Out: the answers of canned_answers.py, with
+DynamoDB's headers (x-amzn-RequestId, x-amz-crc32), and counters on a side path: GET /stats, POST /configure (any
+field of Mode; clears the counters), GET /written (verify mode: canonical items, one a line, sorted).
 
-Every request's Authorization header is checked for the form of Signature Version 4, its X-Amz-Date for being there, its
-Content-Length against the body; in verify mode the signature is recomputed too.
+Every request's Authorization header is checked for the form of Signature Version 4, its X-Amz-Date for being there,
+its Content-Length against the body; in verify mode the signature is recomputed too.
 
 Invariant: it only ever listens on 127.0.0.1, and with --until-stdin-closes it does not outlive its parent.
 
@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import dataclasses
 import email.utils
 import gc
@@ -37,8 +38,8 @@ from tests.benchmarks.tls_pair import tls_pair
 HOST = "127.0.0.1"
 PREFIX = b"DynamoDB_20120810."
 _HEAD = (
-    b"HTTP/1.1 %d %s\r\nServer: canned\r\nDate: %s\r\nContent-Type: application/x-amz-json-1.0\r\nContent-Length: %d\r\n"
-    b"x-amzn-RequestId: %052X\r\nx-amz-crc32: %d\r\nConnection: %s\r\n\r\n"
+    b"HTTP/1.1 %d %s\r\nServer: canned\r\nDate: %s\r\nContent-Type: application/x-amz-json-1.0\r\n"
+    b"Content-Length: %d\r\nx-amzn-RequestId: %052X\r\nx-amz-crc32: %d\r\nConnection: %s\r\n\r\n"
 )
 
 
@@ -215,7 +216,8 @@ def main() -> None:
         tls.load_cert_chain(certificate, key)
     canned = Canned(Mode(), given.cache_mb * 1024 * 1024, time.monotonic)
     canned.configure(Mode(given.pages, given.items_per_page, given.verify, given.pushdown, given.billing))
-    run_fast(serve(canned, given.port, given.latency_ms / 1000, tls, given.until_stdin_closes))
+    with contextlib.suppress(KeyboardInterrupt):
+        run_fast(serve(canned, given.port, given.latency_ms / 1000, tls, given.until_stdin_closes))
 
 
 if __name__ == "__main__":

@@ -1,10 +1,11 @@
 """The canned server's own ceiling, measured by the leanest client that there can be.
 
-In: the address of a canned server, the kind of request, how many in flight, seconds. Out: one line of JSON: requests, items, wall
-seconds and CPU seconds of this client. The server's share is read from its own counters by whoever started this.
+In: the address of a canned server, the kind of request, how many in flight, seconds. Out: one line of JSON: requests,
+items, wall seconds and CPU seconds of this client. The server's share is read from its own counters by whoever
+started this.
 
-Requests are finished bytes, made once, with one fixed Authorization header of the right form; of an answer only its length
-is looked at. So whatever a client under test needs beyond this is that client's, not the server's.
+Requests are finished bytes, made once, with one fixed Authorization header of the right form; of an answer only its
+length is looked at. So whatever a client under test needs beyond this is that client's, not the server's.
 
 Invariant: one request in flight on each connection.
 

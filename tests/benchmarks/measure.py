@@ -26,7 +26,6 @@ from tests.benchmarks.canned_checks import ACCESS_KEY, SECRET_KEY
 from tests.benchmarks.tls_pair import CERTIFICATE
 
 ROOT = Path(__file__).resolve().parents[2]
-READY_SECONDS = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +37,8 @@ class Measured:
     cpu: float
     peak_bytes: int
     """The largest resident set of any one process. Linux starts it at the size of the parent, here some 30 MB."""
+    others_cpu: float | None
+    """CPU seconds that this machine spent on everything else meanwhile, the server included; None where unknown."""
     stdout: str
     stderr: str
 
@@ -48,8 +49,7 @@ class Server:
 
     url: str
     certificate: Path | None
-    _port: int
-    _process: subprocess.Popen[bytes]
+    """What to trust, for HTTPS."""
 
     def configure(self, **mode: Any) -> dict[str, Any]:
         """Set fields of the server's Mode, clear its counters, and return them."""
@@ -102,7 +102,7 @@ def canned_server(*, tls: Path | None = None, latency_ms: float = 0.0, cache_mb:
             if not port:
                 raise RuntimeError(f"the canned server ended with {process.wait(timeout=10)} before it listened")
             certificate = tls / CERTIFICATE if tls is not None else None
-            yield Server(f"{'https' if tls else 'http'}://127.0.0.1:{port}", certificate, port, process)
+            yield Server(f"{'https' if tls else 'http'}://127.0.0.1:{port}", certificate)
         finally:
             process.kill()
 
@@ -130,11 +130,14 @@ def client_environment(server: Server) -> dict[str, str]:
 
 
 def run_client(command: Sequence[str], environment: Mapping[str, str], timeout: float) -> Measured:
-    """Run a command to its end in an empty folder and measure it. Kills it, and what it started, after `timeout` seconds."""
+    """Run a command to its end in an empty folder and measure it.
+
+    It is killed, with what it started, after `timeout` seconds.
+    """
     with tempfile.TemporaryDirectory(prefix="ddbetl-bench-") as folder:
         out_path, err_path = Path(folder, ".stdout"), Path(folder, ".stderr")
         with out_path.open("wb") as out, err_path.open("wb") as err:
-            started = time.monotonic()
+            started, busy_before = time.monotonic(), busy_seconds()
             process = subprocess.Popen(
                 command,
                 stdin=subprocess.DEVNULL,
@@ -161,12 +164,24 @@ def run_client(command: Sequence[str], environment: Mapping[str, str], timeout: 
                     os.wait4(process.pid, 0)
                 # Popen must not wait for a process that wait4 has reaped.
                 process.returncode = os.waitstatus_to_exitcode(status)
-            wall = time.monotonic() - started
+            wall, busy = time.monotonic() - started, busy_seconds()
+        cpu = usage.ru_utime + usage.ru_stime
         return Measured(
             process.returncode,
             wall,
-            usage.ru_utime + usage.ru_stime,
+            cpu,
             usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024),
+            busy - busy_before - cpu if busy is not None and busy_before is not None else None,
             out_path.read_text(errors="replace"),
             err_path.read_text(errors="replace"),
         )
+
+
+def busy_seconds() -> float | None:
+    """Return the CPU seconds that all cores of this machine have worked, stolen ones included; None but on Linux."""
+    try:
+        first = Path("/proc/stat").read_text().splitlines()[0].split()
+    except OSError:
+        return None
+    user, nice, system, _idle, _iowait, irq, softirq, steal = map(int, first[1:9])
+    return (user + nice + system + irq + softirq + steal) / os.sysconf("SC_CLK_TCK")

@@ -1,12 +1,13 @@
 """The peers: other ways to do the main job, each run in a process of its own.
 
-In: a job (where, which tables, with or without pushdown) and the name of a peer. Out: the job, done; nothing is printed,
-because the server counts what was read and written, for every peer alike.
+In: a job (where, which tables, with or without pushdown) and the name of a peer. Out: the job, done; nothing is
+printed, because the server counts what was read and written, for every peer alike.
 
-A peer is one function from a Job to None that imports what it needs; its docstring's first line is its title in the report.
-Add it to PEERS and it takes part.
+A peer is one function from a Job to None that imports what it needs; its docstring's first line is its title in the
+report. Add it to PEERS and it takes part.
 
-Invariant: every peer reads every source item once and writes the same items; bench.py proves it before it takes a time.
+Invariant: every peer reads every source item once and writes the same items; bench.py proves it before it takes a
+time.
 
     python -m tests.benchmarks.peers boto3_loop http://127.0.0.1:8000
 """

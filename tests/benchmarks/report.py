@@ -12,6 +12,7 @@ import platform
 import statistics
 import subprocess
 import sys
+import textwrap
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
@@ -20,6 +21,8 @@ from typing import Any
 
 PACKAGES = ("ddbetl", "duckdb", "msgspec", "httptools", "uvloop", "pyarrow", "boto3", "botocore", "urllib3")
 MEGA = 1_000_000
+DISTURBED = 0.25
+"""Cores taken by others from which on a figure is not to be trusted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +41,8 @@ class Run:
     """The client's CPU seconds, start-up included."""
     peak_bytes: int
     server_cpu: float
+    others_cpu: float | None
+    """CPU seconds that the machine spent on neither client nor server; None where the system does not tell."""
     pushdowns_ignored: int
 
     def figures(self) -> dict[str, float]:
@@ -51,6 +56,7 @@ class Run:
             "client_cores": self.cpu / self.wall,
             "peak_mb": self.peak_bytes / MEGA,
             "server_us_per_item_read": 1e6 * self.server_cpu / self.items_read,
+            "others_cores": (self.others_cpu or 0.0) / self.wall,
             "items_read": self.items_read,
         }
 
@@ -161,7 +167,9 @@ def probes_text(probes: Sequence[Probe]) -> str:
         "server µs/req",
         "server µs/item",
     ]
-    return "\nNo transform, canned bodies (a write is 25 items, a scan one page):\n\n" + _table(columns, rows)
+    return "\nNo transform, canned bodies (a write is 25 items, a scan one page), one run each:\n\n" + _table(
+        columns, rows
+    )
 
 
 def section_text(section: Section, baseline: str) -> str:
@@ -238,26 +246,46 @@ def section_json(section: Section, baseline: str) -> dict[str, Any]:
 
 def notes(titles: dict[str, str], items_per_page: int, rounds_left_out: int, floor_bytes: int) -> str:
     """Say what the figures are and what they leave out."""
-    lines = ["", "Peers:"]
-    lines += [f"  {name:12} {title}" for name, title in titles.items()]
-    lines += [
-        "",
-        "What is counted:",
-        f"- Source items have 5 or 6 attributes, some 205 bytes of JSON, {items_per_page:,} a page; 40 % have an OrderID and are written.",
-        "  Items read are those that the server read (ScannedCount), whatever it returned of them.",
-        "- Peers on boto3 get fewer items than ddbetl, because they are slow: rates and CPU are per item, so the job is the same.",
-        "  The loop's whole run and ddbetl's then take about as long, with about the same share of start-up.",
-        "- read/s, written/s and 'x loop': from the first Scan at the server to its last answer, as the server saw it. 'x loop, whole':",
-        "  from starting the process to its end. 'start+end s' is the difference. Ratios are medians of the ratios within each round.",
-        "- CPU µs/item: user and system time of the client's whole process, start-up included, per item read. cores: CPU / wall.",
-        f"- peak MB: largest resident set of any one process (the kernel's figure starts at this program's own, {floor_bytes / MEGA:.0f} MB).",
-        "- server µs/item: the canned server's CPU meanwhile, loopback TCP included. It shares the cores with the client.",
-        "- Not in it: DynamoDB's latency, throttling and network. In every timed run the counts of items read and written were right, or",
-        "  there would be no figure; the items themselves were compared in the run before.",
+    said = [
+        f"Source items have 5 or 6 attributes, some 205 bytes of JSON, {items_per_page:,} a page; 40 % have an OrderID "
+        "and are written. Items read are those that the server read (ScannedCount), whatever it returned of them.",
+        "Peers on boto3 get fewer items than ddbetl, because they are slow: rates and CPU are per item, not per run. "
+        "How much start-up weighs in each is seen in 'start+end s' and in 'x loop, whole'.",
+        "read/s, written/s and 'x loop': from the first Scan at the server to its last answer, as the server saw it. "
+        "'x loop, whole': from starting the process to its end. 'start+end s' is the difference. Ratios are medians "
+        "of the ratios within each round.",
+        "CPU µs/item: user and system time of the client's whole process, start-up included, per item read. cores: CPU "
+        "by wall time.",
+        "peak MB: largest resident set of any one process (the kernel's figure starts at this program's own, "
+        f"{floor_bytes / MEGA:.0f} MB).",
+        "server µs/item: the canned server's CPU meanwhile, loopback TCP included. It shares the cores with the "
+        "client.",
+        "Not in it: DynamoDB's latency, throttling and network. In every timed run the counts of items read and "
+        "written were right, or there would be no figure; the items themselves were compared in the run before.",
     ]
     if rounds_left_out:
-        lines.append(f"- Time was up: {rounds_left_out} rounds were left out.")
-    return "\n".join(lines)
+        said.append(f"Time was up. Rounds left out: {rounds_left_out}.")
+    peers = [f"  {name:12} {title}" for name, title in titles.items()]
+    return "\n".join(["", "Peers:", *peers, "", "What is counted:", *map(_bullet, said)])
+
+
+def disturbance(sections: Sequence[Section]) -> str:
+    """Say how much other programs had of the machine during the timed runs."""
+    runs = [run for section in sections for done in section.runs.values() for run in done]
+    known = [run for run in runs if run.others_cpu is not None]
+    if not known:
+        return _bullet("How busy the machine was with other things is not known on this system.")
+    shares = [run.figures()["others_cores"] for run in known]
+    worst = max(shares)
+    text = (
+        f"Everything else on this machine took {statistics.median(shares):.2f} cores in the median run, "
+        f"{worst:.2f} in the worst."
+    )
+    return _bullet(text if worst < DISTURBED else f"{text} That is too much: measure again when nothing else runs.")
+
+
+def _bullet(text: str) -> str:
+    return textwrap.fill(text, 118, initial_indent="- ", subsequent_indent="  ")
 
 
 def _table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

@@ -21,7 +21,7 @@ def can_make() -> bool:
 
 
 def tls_pair(folder: Path) -> tuple[Path, Path]:
-    """Return certificate and key for 127.0.0.1 and localhost: RSA of 2,048 bits (as DynamoDB's endpoints have), two days."""
+    """Return certificate and key for 127.0.0.1 and localhost: RSA of 2,048 bits, for two days."""
     certificate, key = folder / CERTIFICATE, folder / _KEY
     if not (certificate.exists() and key.exists()):
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)

@@ -1,8 +1,9 @@
-"""ddbetl's wire client by itself: canned bodies, no transform. What the main job can reach at most, and what a request costs.
+"""ddbetl's wire client by itself: canned bodies, no transform. What the main job can reach at most, and what a
+request costs.
 
-In: the address of a canned server, the kind of request, how many are in flight. Out: one line of JSON: requests, bytes, wall
-seconds and CPU seconds of this client. The bodies are those of the lean client of ceiling.py, made beforehand; signing, HTTP,
-the CRC32 of every answer and, over HTTPS, TLS are in.
+In: the address of a canned server, the kind of request, how many are in flight. Out: one line of JSON: requests,
+bytes, wall seconds and CPU seconds of this client. The bodies are those of the lean client of ceiling.py, made
+beforehand; signing, HTTP, the CRC32 of every answer and, over HTTPS, TLS are in.
 
 Invariant: every answer was a success, checked as always; its body is dropped unread.
 

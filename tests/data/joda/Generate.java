@@ -20,7 +20,7 @@ import org.joda.time.format.ISODateTimeFormat;
  *
  * Questions: parse|print, pattern (empty: the ISO forms), zone, text or epoch milliseconds.
  * Answers: the question's four columns, then ok and the result, or an error's kind and its position:
- * pattern (the pattern is bad), cannot (the pattern does not do that), syntax (position), value, gap.
+ * pattern (the pattern is bad), cannot (the pattern does not do that), syntax (position), value, gap, fault (a bug of Joda-Time).
  * Backslash, tab, line feed, carriage return and what is not ASCII are escaped.
  */
 public class Generate {
@@ -74,6 +74,10 @@ public class Generate {
             return "ok\t" + formatter.parseMillis(text);
         } catch (IllegalInstantException e) {
             return "gap\t";
+        } catch (UnsupportedOperationException e) {
+            throw e;
+        } catch (IndexOutOfBoundsException | ArithmeticException e) {
+            return "fault\t";
         } catch (IllegalArgumentException e) {
             int position;
             try {

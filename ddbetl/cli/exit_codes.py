@@ -1,0 +1,30 @@
+"""How a command ends: the exit codes, which scripts may rely on."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+
+class ExitCode(IntEnum):
+    """A command's exit code."""
+
+    DONE = 0
+    SPEC_ERROR = 1
+    USAGE = 2
+    FAILED = 3
+    REJECTS = 4
+    # sysexits.h, EX_SOFTWARE.
+    BUG = 70
+    # What shells say of a program that SIGINT ended.
+    INTERRUPTED = 130
+
+
+MEANINGS = {
+    ExitCode.DONE: "done",
+    ExitCode.SPEC_ERROR: "the spec is wrong; nothing was read or written",
+    ExitCode.USAGE: "the command line is wrong, or a question must be asked and there is no terminal to ask on",
+    ExitCode.FAILED: "failed; the message says how to go on",
+    ExitCode.REJECTS: "done, but some rows were rejected",
+    ExitCode.BUG: "a bug in ddbetl",
+    ExitCode.INTERRUPTED: "interrupted, or the question was answered with no",
+}

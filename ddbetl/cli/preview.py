@@ -1,0 +1,120 @@
+"""The rows of ``ddbetl preview``: a table for people, DynamoDB JSON for programs.
+
+In: a plan. Out: rows on standard output, how they came about on standard error. Invariant: nothing is written to any
+table, and the JSON holds every digit of every value.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from ddbetl.cli.exit_codes import ExitCode
+from ddbetl.cli.terminal import Column, cells, err, out, start_of, table, visible, width
+
+if TYPE_CHECKING:
+    from ddbetl.api import Plan, Preview
+
+# A cell longer than this is cut at its end where a terminal shows it; the narrowest cell worth showing.
+WIDEST_CELL = 40
+NARROWEST_CELL = 8
+# Rejected rows that are shown in full.
+SHOWN_REJECTS = 5
+
+
+def show(plan: Plan, rows: int, as_json: bool) -> int:
+    """Print the first rows of a plan; returns the exit code."""
+    preview = plan.preview(rows)
+    if as_json:
+        for row in preview.rows:
+            out(json.dumps(row, ensure_ascii=False, separators=(",", ":")))
+    elif preview.rows:
+        out(rows_as_table(preview.rows, [column.name for column in plan.physical.transform.projection.columns]))
+    err(closing(preview, rows))
+    return ExitCode.REJECTS if preview.rejects else ExitCode.DONE
+
+
+def closing(preview: Preview, wanted: int) -> str:
+    """What it took to find the rows, and the rows that failed."""
+    found = len(preview.rows)
+    end = "" if found >= wanted else ": all there are"
+    lines = [
+        f"\n{found:,} row{'s' * (found != 1)} of {preview.read:,} items read, {preview.filtered:,} filtered out{end}; "
+        f"{preview.units:,.1f} read units; nothing was written"
+    ]
+    rejects = len(preview.rejects)
+    if rejects:
+        lines.append(f"{rejects:,} row{'s' * (rejects != 1)} would be rejected:")
+        lines += [f"  {reject.code}  {visible(reject.message)}" for reject in preview.rejects[:SHOWN_REJECTS]]
+        if rejects > SHOWN_REJECTS:
+            lines.append(f"  and {rejects - SHOWN_REJECTS:,} more")
+    return "\n".join(lines)
+
+
+def rows_as_table(rows: Sequence[Mapping[str, Any]], first: Sequence[str] = (), indent: str = "") -> str:
+    """Rows of DynamoDB JSON as a table; columns that the terminal has no room for are named below it.
+
+    ``first`` are the columns to begin with; the others follow in the order in which the rows have them.
+    """
+    present = dict.fromkeys(name for row in rows for name in row)
+    names = [name for name in dict.fromkeys((*first, *present)) if name in present]
+    limit = width()
+    texts = {
+        name: [_cell(row[name], limit is not None) if name in row else "" for row in rows] for name in names
+    }
+    shown, rest = _fitting(names, texts, limit - len(indent) if limit is not None else None)
+    numbers = {name for name in shown if all("N" in row[name] for row in rows if name in row)}
+    page = table(
+        [Column(visible(name), right=name in numbers, cut=True) for name in shown],
+        [[texts[name][i] for name in shown] for i in range(len(rows))],
+        indent=indent,
+    )
+    if rest:
+        listed = ", ".join(visible(name) for name in rest)
+        page += f"\n{indent}and {len(rest)} more column{'s' * (len(rest) != 1)}: {listed}"
+    return page
+
+
+def _fitting(
+    names: Sequence[str], texts: Mapping[str, Sequence[str]], limit: int | None
+) -> tuple[list[str], list[str]]:
+    """The columns that the terminal has room for, and the rest; the first one is always shown."""
+    if limit is None:
+        return list(names), []
+    used = 0
+    for position, name in enumerate(names):
+        wide = max(cells(text) for text in (visible(name), *texts[name]))
+        # A wide cell may be cut down to a third, if a bit of it still tells something.
+        used += max(min(wide, NARROWEST_CELL), wide // 3) + 2
+        if used - 2 > limit and position:
+            return list(names[:position]), list(names[position:])
+    return list(names), []
+
+
+def _cell(value: Mapping[str, Any], cut: bool) -> str:
+    text = value_text(value)
+    return start_of(text, WIDEST_CELL) if cut else text
+
+
+def value_text(value: Mapping[str, Any], nested: bool = False) -> str:
+    """A value of DynamoDB JSON as a person reads it, on one line: ``'b'`` within documents, ``b`` by itself."""
+    ((tag, content),) = value.items()
+    match tag:
+        case "S":
+            return f"'{visible(content)}'" if nested or not content else visible(content)
+        case "N":
+            return str(content)
+        case "BOOL":
+            return "true" if content else "false"
+        case "NULL":
+            return "NULL"
+        case "B":
+            return f"b64:{content}"
+        case "L":
+            return "[" + ", ".join(value_text(v, nested=True) for v in content) + "]"
+        case "M":
+            return "{" + ", ".join(f"{visible(k)}: {value_text(v, nested=True)}" for k, v in content.items()) + "}"
+        case _:
+            one = tag.removesuffix("S")
+            return "{" + ", ".join(value_text({one: member}, nested=True) for member in content) + "}"

@@ -1,0 +1,183 @@
+"""The spec that a command is about, and what the command line adds to it.
+
+In: the SPEC argument and the options that check, explain, preview and run share. Out: a ``Request``, and by it the plan.
+"""
+
+from __future__ import annotations
+
+import functools
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ddbetl.cli.terminal import err, painted
+
+if TYPE_CHECKING:
+    from ddbetl.api import Plan
+
+# How files of specs end; anything else with a blank in it that names no file is the text of a spec.
+ENDINGS = (".ddbetl", ".sql")
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A spec with everything that the command line says about it."""
+
+    text: str
+    name: str
+    params: dict[str, str]
+    lets: tuple[str, ...]
+    options: tuple[str, ...]
+    into: str | None
+    on_conflict: str | None
+    region: str | None
+    profile: str | None
+    endpoint_url: str | None
+
+    def arguments(self) -> dict[str, Any]:
+        """The arguments of ``ddbetl.compile`` and ``ddbetl.check`` after the text."""
+        return {
+            "name": self.name,
+            "params": self.params,
+            "lets": self.lets,
+            "options": self.options,
+            "into": self.into,
+            "on_conflict": self.on_conflict,
+            "region": self.region,
+            "profile": self.profile,
+            "endpoint_url": self.endpoint_url,
+        }
+
+
+def compiled(request: Request, *, warn: bool = True) -> Plan:
+    """Look the tables up and make the plan; its warnings go to standard error."""
+    import ddbetl
+
+    plan = ddbetl.compile(request.text, **request.arguments())
+    if warn:
+        show_warnings(plan)
+    return plan
+
+
+def show_warnings(plan: Plan) -> None:
+    """Write the plan's warnings, as far as it has any."""
+    from ddbetl.diagnostics import render
+
+    if plan.warnings:
+        err(painted(render(plan.source, plan.warnings)) + "\n")
+
+
+def read_spec(spec: str) -> tuple[str, str]:
+    """The text that SPEC stands for, and the name that messages give it."""
+    if spec == "-":
+        return _decoded(sys.stdin.buffer.read(), "<stdin>"), "<stdin>"
+    if is_text(spec):
+        return spec, "<command line>"
+    try:
+        return _decoded(Path(spec).read_bytes(), spec), spec
+    except FileNotFoundError:
+        hint = "; the text of a spec goes in quotes" if spec.upper() in ("SELECT", "INSERT", "PARAM", "LET") else ""
+        raise click.BadParameter(f"there is no file {spec!r}{hint}", param_hint="SPEC") from None
+    except OSError as error:
+        raise click.BadParameter(f"{spec}: {error.strerror}", param_hint="SPEC") from None
+
+
+def is_text(spec: str) -> bool:
+    """Tell whether SPEC is a spec's own text: several words, and no file of that name."""
+    if len(spec.split()) < 2 or spec.rstrip().endswith(ENDINGS):
+        return False
+    try:
+        return not Path(spec).exists()
+    except (OSError, ValueError):  # too long for a name, or with characters that no name has
+        return True
+
+
+def _decoded(content: bytes, name: str) -> str:
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        err(painted(f"error: {name} is not UTF-8 text: line {line} has the byte 0x{content[error.start]:02x}"))
+        raise click.exceptions.Exit(1) from None
+
+
+def takes_spec(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command the argument SPEC and the options that go with it; it gets them as one ``Request``."""
+
+    @functools.wraps(command)
+    def with_request(*, spec: str, param: tuple[tuple[str, str], ...], **given: Any) -> None:
+        text, name = read_spec(spec)
+        request = Request(
+            text,
+            name,
+            params=dict(param),
+            lets=given.pop("let"),
+            options=given.pop("with_"),
+            **{key: given.pop(key) for key in ("into", "on_conflict", "region", "profile", "endpoint_url")},
+        )
+        command(request, **given)
+
+    for decorate in reversed(_SPEC_OPTIONS):
+        with_request = decorate(with_request)
+    return with_request
+
+
+def takes_connection(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command the options that say which DynamoDB is meant."""
+    for decorate in reversed(_CONNECTION_OPTIONS):
+        command = decorate(command)
+    return command
+
+
+def _params(context: click.Context, parameter: click.Parameter, values: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
+    pairs = []
+    for value in values:
+        name, equals, text = value.partition("=")
+        name = name.strip()
+        if not equals or not name:
+            raise click.BadParameter(f"{value!r} is not of the form name=value")
+        if name in dict(pairs):
+            raise click.BadParameter(f"{name} is given twice")
+        pairs.append((name, text))
+    return tuple(pairs)
+
+
+_CONNECTION_OPTIONS = (
+    click.option("--region", metavar="NAME", help="The AWS region; otherwise as AWS's own tools find it."),
+    click.option("--profile", metavar="NAME", help="The profile of the AWS configuration files."),
+    click.option("--endpoint-url", metavar="URL", help="Another DynamoDB, such as http://127.0.0.1:8000."),
+)
+
+_SPEC_OPTIONS = (
+    click.argument("spec", metavar="SPEC"),
+    click.option(
+        "-p",
+        "--param",
+        metavar="NAME=VALUE",
+        multiple=True,
+        callback=_params,
+        help="The value of a PARAM of the spec. May be repeated.",
+    ),
+    click.option(
+        "--let",
+        metavar="'NAME = CONSTANT'",
+        multiple=True,
+        help="Add a LET, or replace the spec's. May be repeated.",
+    ),
+    click.option(
+        "--with",
+        "with_",
+        metavar="'OPTION = VALUE'",
+        multiple=True,
+        help="Set an option of WITH, such as 'read = 30%'. May be repeated.",
+    ),
+    click.option("--into", metavar="TABLE", help="The target of a spec that names none."),
+    click.option(
+        "--on-conflict", metavar="ACTION", help="What happens to items that are in the target already: replace."
+    ),
+    *_CONNECTION_OPTIONS,
+)

@@ -1,0 +1,211 @@
+"""Writing to the terminal, or to whatever stands in its place.
+
+In: texts and rows. Out: standard output and standard error. Invariant: without a terminal there are no escape codes and
+no line is cut; a reader that goes away ends the output, not the command.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import sys
+import textwrap
+import unicodedata
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import IO
+
+import click
+
+# The narrowest and the widest page that texts are laid out for.
+NARROWEST = 60
+WIDEST = 120
+
+
+def out(text: str = "") -> None:
+    """Write a result."""
+    _write(text, sys.stdout, err=False)
+
+
+def err(text: str = "") -> None:
+    """Write a message."""
+    _write(text, sys.stderr, err=True)
+
+
+def _write(text: str, stream: IO[str], err: bool) -> None:
+    try:
+        # A text of a table can hold half a character; a terminal cannot.
+        click.echo(text.encode("utf-8", "replace").decode("utf-8"), err=err)
+    except BrokenPipeError:
+        # The reader has seen enough (``| head``): whatever follows goes nowhere.
+        with suppress(OSError, ValueError):
+            sink = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(sink, stream.fileno())
+            os.close(sink)
+
+
+def is_terminal(stream: IO[str] | None) -> bool:
+    """Tell whether a person may be looking at the stream, or typing into it."""
+    try:
+        return stream is not None and stream.isatty()
+    except ValueError:
+        return False
+
+
+def colours(stream: IO[str]) -> bool:
+    """Tell whether the stream shows colours: on a terminal, unless NO_COLOR or --no-color forbid it."""
+    context = click.get_current_context(silent=True)
+    if context is not None and context.color is not None:
+        return context.color
+    return is_terminal(stream) and os.environ.get("TERM") != "dumb"
+
+
+def width(stream: IO[str] | None = None) -> int | None:
+    """The columns of the terminal behind a stream; None where there is no terminal and no reason to cut."""
+    if not is_terminal(stream if stream is not None else sys.stdout):
+        return None
+    return max(shutil.get_terminal_size().columns, NARROWEST)
+
+
+def page_width() -> int:
+    """The columns for text that is wrapped: the terminal's, up to a readable length."""
+    return min(width() or 100, WIDEST)
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column of a table: its title, whether it is aligned to the right, whether it may be cut to fit the terminal."""
+
+    title: str
+    right: bool = False
+    cut: bool = False
+
+
+def table(columns: Sequence[Column], rows: Sequence[Sequence[str]], last: Sequence[str] = (), indent: str = "") -> str:
+    """Lay out rows under titles, and a last row of totals under a line.
+
+    Fits the terminal by shortening the longest cuttable cells; without a terminal nothing is shortened.
+    """
+    body = [list(row) for row in (*rows, *([last] if last else []))]
+    widths = [max(cells(text) for text in (column.title, *column_of(body, i))) for i, column in enumerate(columns)]
+    limit = width()
+    if limit is not None:
+        room = limit - len(indent) - 2 * (len(columns) - 1)
+        cuttable = [i for i, column in enumerate(columns) if column.cut]
+        while cuttable and sum(widths) > room:
+            widest = max(cuttable, key=lambda i: widths[i])
+            if widths[widest] <= 8:
+                break
+            widths[widest] -= 1
+
+    def line(texts: Sequence[str]) -> str:
+        aligned = [
+            pad(shorten(text, size), size, column.right)
+            for text, size, column in zip(texts, widths, columns, strict=True)
+        ]
+        return (indent + "  ".join(aligned)).rstrip()
+
+    titles = line([column.title for column in columns])
+    lines = [click.style(titles, dim=True)] if titles.strip() else []
+    lines += [line(row) for row in body]
+    if last:
+        total = lines.pop()
+        lines += [click.style(indent + "─" * (sum(widths) + 2 * (len(widths) - 1)), dim=True)]
+        lines += [click.style(total, bold=True)]
+    return "\n".join(lines)
+
+
+def column_of(rows: Sequence[Sequence[str]], number: int) -> list[str]:
+    return [row[number] for row in rows]
+
+
+def shorten(text: str, size: int) -> str:
+    """Cut a text to so many terminal cells, in the middle: the ends of a name tell most."""
+    if cells(text) <= size:
+        return text
+    head = tail = ""
+    for first, last in zip(text, reversed(text), strict=True):
+        if cells(head + tail + last) >= size:
+            break
+        tail = last + tail
+        # Two of three characters are kept at the end, where tables of a family differ.
+        if len(tail) % 2 == 0 and cells(head + tail + first) < size:
+            head += first
+    return f"{head}…{tail}"
+
+
+def start_of(text: str, size: int) -> str:
+    """Cut a text to so many terminal cells, at its end."""
+    if cells(text) <= size:
+        return text
+    kept = ""
+    for character in text:
+        if cells(kept + character) >= size:
+            break
+        kept += character
+    return kept + "…"
+
+
+def pad(text: str, size: int, right: bool = False) -> str:
+    """Fill a text up with spaces to so many terminal cells."""
+    blank = " " * (size - cells(text))
+    return blank + text if right else text + blank
+
+
+def cells(text: str) -> int:
+    """The number of terminal cells that a text takes, as most terminals draw it."""
+    if text.isascii():
+        return len(text)
+    return sum(
+        0
+        if unicodedata.combining(character) or unicodedata.category(character) in ("Mn", "Me", "Cf")
+        else 1 + (unicodedata.east_asian_width(character) in "WF")
+        for character in text
+    )
+
+
+def visible(text: str) -> str:
+    """A text of somebody's data on one line, with nothing in it that a terminal would obey."""
+    return "".join(c if c.isprintable() else _escaped(c) for c in text)
+
+
+def _escaped(character: str) -> str:
+    return {"\n": "\\n", "\r": "\\r", "\t": "\\t"}.get(character, f"\\u{ord(character):04x}")
+
+
+# The parts of a rendered diagnostic; whatever a spec's own line holds comes after its number and bar.
+_HEADLINE = re.compile(r"^(error|warning)(\[\w+\])?: (.*)$")
+_CARETS = re.compile(r"^( *\| *)(\^+|-+)(.*)$")
+_MARGIN = re.compile(r"^( *(?:-->|\d* *\||=))(.*)$")
+
+
+def painted(text: str) -> str:
+    """Colour the text of rendered diagnostics; where there are no colours, writing takes them off again."""
+    return "\n".join(_painted_line(line) for line in text.split("\n"))
+
+
+def _painted_line(line: str) -> str:
+    if found := _HEADLINE.match(line):
+        colour = "red" if found[1] == "error" else "yellow"
+        return click.style(found[1] + (found[2] or ""), fg=colour, bold=True) + click.style(f": {found[3]}", bold=True)
+    if found := _CARETS.match(line):
+        margin, mark, rest = found.groups()
+        colour = "red" if mark.startswith("^") else "blue"
+        return click.style(margin, fg="blue") + click.style(mark + rest, fg=colour, bold=True)
+    if found := _MARGIN.match(line):
+        return click.style(found[1], fg="blue") + found[2]
+    return line
+
+
+def wrapped(label: str, text: str, size: int) -> str:
+    """A text behind a label, its further lines under its first."""
+    return textwrap.fill(
+        " ".join(text.split()),
+        size,
+        initial_indent=label,
+        subsequent_indent=" " * len(label),
+        break_long_words=False,
+        break_on_hyphens=False,
+    )

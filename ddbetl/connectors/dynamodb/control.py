@@ -1,0 +1,266 @@
+"""The control plane, by boto3: sessions, credentials, and what the server says of its tables.
+
+In: a Connection. Out: sites, table descriptions, names, credentials for the wire client. Invariant: nothing here reads
+or writes an item, so nothing here costs a capacity unit; every failure is a ConnectionFailed that says what to do.
+"""
+
+from __future__ import annotations
+
+import os
+import urllib.request
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import boto3
+import botocore.session
+from botocore.config import Config
+from botocore.credentials import (
+    AssumeRoleCredentialFetcher,
+    DeferredRefreshableCredentials,
+)
+from botocore.exceptions import BotoCoreError, ClientError
+
+from ddbetl.connectors.dynamodb.endpoint import Endpoint, Proxies
+from ddbetl.connectors.dynamodb.signer import Credentials
+from ddbetl.connectors.dynamodb.wire import WireSettings
+from ddbetl.errors import ConnectionFailed
+from ddbetl.expressions.projection import KeyAttribute
+from ddbetl.plan.catalog import Connection, IndexDescription, Site, TableDescription
+from ddbetl.types import TAGS
+
+if TYPE_CHECKING:
+    from types_boto3_dynamodb.client import DynamoDBClient
+
+# Descriptions asked for at once; DescribeTable allows 2,500 a second, and thirteen tables should not wait in a row.
+AT_ONCE = 8
+
+
+@dataclass(slots=True)
+class Control:
+    """One connection's client and what belongs to it. Close it after use."""
+
+    connection: Connection
+    client: DynamoDBClient
+    _session: boto3.Session
+
+    @classmethod
+    def open(cls, connection: Connection) -> Control:
+        """A client as boto3 finds its configuration, with what the connection says on top."""
+        with explained(connection):
+            session = boto3.Session(profile_name=connection.profile, region_name=connection.region)
+            if connection.role_arn is not None:
+                session = _assume(session, connection.role_arn)
+            config = Config(
+                retries={"mode": "standard", "max_attempts": 6},
+                connect_timeout=5,
+                read_timeout=20,
+                max_pool_connections=AT_ONCE,
+            )
+            client = session.client("dynamodb", endpoint_url=connection.endpoint, config=config)
+            return cls(connection, client, session)
+
+    def close(self) -> None:
+        self.client.close()
+
+    def site(self, description: TableDescription | None = None) -> Site:
+        """Where the connection leads; the account is read off a table's ARN."""
+        account = description.arn.split(":")[4] if description is not None and description.arn.count(":") >= 5 else ""
+        # Local servers write one of these for "no account".
+        known = account if account.isdigit() and account != "000000000000" else None
+        return Site(self.client.meta.region_name, known, self.client.meta.endpoint_url)
+
+    def table_names(self) -> tuple[str, ...]:
+        """The names of all tables of the account in the region."""
+        with explained(self.connection):
+            pages = self.client.get_paginator("list_tables").paginate()
+            return tuple(name for page in pages for name in page["TableNames"])
+
+    def describe(self, names: tuple[str, ...]) -> dict[str, TableDescription]:
+        """The descriptions of those of the tables that exist."""
+        with explained(self.connection), ThreadPoolExecutor(max_workers=AT_ONCE) as pool:
+            found = pool.map(self._describe, names)
+            return {description.name: description for description in found if description is not None}
+
+    def _describe(self, name: str) -> TableDescription | None:
+        try:
+            return _description(self.client.describe_table(TableName=name)["Table"])
+        except self.client.exceptions.ResourceNotFoundException:
+            return None
+
+    def endpoint(self) -> Endpoint:
+        """The endpoint that the wire client speaks to."""
+        try:
+            return Endpoint.parse(self.client.meta.endpoint_url, self.client.meta.region_name)
+        except ValueError as error:
+            raise ConnectionFailed(str(error)) from error
+
+    def wire_settings(self, max_connections: int) -> WireSettings:
+        """Certificates and proxies as boto3 would use them."""
+        bundle = os.environ.get("AWS_CA_BUNDLE") or self._session._session.get_config_variable("ca_bundle")
+        try:
+            proxies = urllib.request.getproxies()
+            found = Proxies.parse(proxies.get("http"), proxies.get("https"), proxies.get("no"))
+        except ValueError as error:
+            raise ConnectionFailed(f"the environment's proxy settings cannot be used: {error}") from error
+        return WireSettings(max_connections=max_connections, ca_bundle=Path(bundle) if bundle else None, proxies=found)
+
+    def credentials(self) -> CredentialSource:
+        """The credentials of the connection, which stay fresh while somebody calls ``refresh`` now and then."""
+        with explained(self.connection):
+            source = CredentialSource(self._session, self.connection)
+            source.refresh()
+            return source
+
+
+class CredentialSource:
+    """Credentials that answer at once, and are refreshed elsewhere, because refreshing may ask a server."""
+
+    def __init__(self, session: boto3.Session, connection: Connection) -> None:
+        self._session = session
+        self._connection = connection
+        self._current: Credentials | None = None
+
+    def current(self) -> Credentials:
+        """The credentials as of the last refresh."""
+        assert self._current is not None
+        return self._current
+
+    def refresh(self) -> None:
+        """Ask boto3 for the credentials; it renews them some minutes before they expire. May block on the network."""
+        with explained(self._connection):
+            found = self._session.get_credentials()
+            if found is None:
+                raise ConnectionFailed(NO_CREDENTIALS)
+            frozen = found.get_frozen_credentials()
+            if not frozen.access_key or not frozen.secret_key:
+                raise ConnectionFailed(NO_CREDENTIALS)
+            self._current = Credentials(frozen.access_key, frozen.secret_key, frozen.token)
+
+
+NO_CREDENTIALS = (
+    "no AWS credentials were found: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or name a profile by --profile"
+)
+
+
+@contextmanager
+def explained(connection: Connection) -> Iterator[None]:
+    """Turn boto3's exceptions into ConnectionFailed with what to do about them."""
+    try:
+        yield
+    except ClientError as error:
+        code = error.response.get("Error", {}).get("Code", "")
+        message = error.response.get("Error", {}).get("Message", "")
+        raise ConnectionFailed(f"{code}: {message}{_advice(code, error.operation_name)}") from error
+    except BotoCoreError as error:
+        text = str(error)
+        match type(error).__name__:
+            case "NoRegionError":
+                text = (
+                    "no AWS region is set: give one by --region, AWS_REGION, or (region = '…') behind the table's name"
+                )
+            case "NoCredentialsError" | "PartialCredentialsError":
+                text = NO_CREDENTIALS
+            case "ProfileNotFound":
+                text = f"{text}; the profiles are in ~/.aws/config"
+            case "EndpointConnectionError" | "ConnectTimeoutError" | "ConnectionClosedError":
+                text = f"{text} Is the endpoint right, and does the server run?"
+        raise ConnectionFailed(text) from error
+    except ValueError as error:
+        # boto3 refuses a malformed endpoint URL so.
+        if connection.endpoint is not None and "endpoint" in str(error).lower():
+            raise ConnectionFailed(f"{connection.endpoint!r} is no endpoint: it looks like http://host:port") from error
+        raise
+
+
+def _advice(code: str, operation: str) -> str:
+    if code in ("AccessDeniedException", "AccessDenied"):
+        return f" (the credentials need the permission dynamodb:{operation})"
+    if code in ("UnrecognizedClientException", "InvalidClientTokenId", "InvalidSignatureException"):
+        return " (the credentials are not valid there)"
+    if code in ("ExpiredTokenException", "ExpiredToken"):
+        return " (the credentials have expired: log in again)"
+    return ""
+
+
+def _assume(session: boto3.Session, role_arn: str) -> boto3.Session:
+    """A session in an assumed role, renewed by botocore before it expires."""
+    source = session.get_credentials()
+    if source is None:
+        raise ConnectionFailed(NO_CREDENTIALS)
+    inner = session._session
+    fetcher = AssumeRoleCredentialFetcher(inner.create_client, source, role_arn, {"RoleSessionName": "ddbetl"})
+    assumed = botocore.session.get_session()
+    assumed._credentials = DeferredRefreshableCredentials(fetcher.fetch_credentials, "assume-role")  # type: ignore[attr-defined]
+    assumed.set_config_variable("region", session.region_name)
+    return boto3.Session(botocore_session=assumed, region_name=session.region_name)
+
+
+def local_client(endpoint: str) -> DynamoDBClient:
+    """A client for a server on this machine, apart from all of the user's AWS configuration."""
+    session = boto3.Session(
+        aws_access_key_id="local", aws_secret_access_key="local", region_name="us-east-1", botocore_session=_blank()
+    )
+    return session.client("dynamodb", endpoint_url=endpoint)
+
+
+def _blank() -> botocore.session.Session:
+    """A botocore session that reads no configuration file and no profile."""
+    return botocore.session.Session(
+        session_vars={"config_file": (None, None, os.devnull, None), "profile": (None, None, None, None)}
+    )
+
+
+def _description(table: Mapping[str, Any]) -> TableDescription:
+    types = {a["AttributeName"]: TAGS[a["AttributeType"]] for a in table.get("AttributeDefinitions", ())}
+
+    def key(schema: list[Mapping[str, Any]]) -> tuple[KeyAttribute, ...]:
+        ordered = sorted(schema, key=lambda k: k["KeyType"] != "HASH")
+        return tuple(KeyAttribute(k["AttributeName"], types[k["AttributeName"]]) for k in ordered)
+
+    def indexes(kind: str, found: list[Mapping[str, Any]]) -> Iterator[IndexDescription]:
+        for index in found:
+            units = index.get("ProvisionedThroughput", {})
+            yield IndexDescription(
+                index["IndexName"],
+                kind,
+                key(index["KeySchema"]),
+                index.get("Projection", {}).get("ProjectionType", "ALL"),
+                units.get("ReadCapacityUnits") or None,
+                units.get("WriteCapacityUnits") or None,
+            )
+
+    provisioned = table.get("ProvisionedThroughput", {})
+    read, write = provisioned.get("ReadCapacityUnits") or None, provisioned.get("WriteCapacityUnits") or None
+    billing = table.get("BillingModeSummary", {}).get("BillingMode") or ("PROVISIONED" if read else "PAY_PER_REQUEST")
+    warm = table.get("WarmThroughput", {})
+    limit = table.get("OnDemandThroughput", {})
+    created = table.get("CreationDateTime")
+    return TableDescription(
+        name=table["TableName"],
+        arn=table.get("TableArn", ""),
+        created=created.isoformat() if created is not None else "",
+        status=table.get("TableStatus", "ACTIVE"),
+        key=key(table["KeySchema"]),
+        billing=billing,
+        items=table.get("ItemCount", 0),
+        size=table.get("TableSizeBytes", 0),
+        read_units=read if billing == "PROVISIONED" else None,
+        write_units=write if billing == "PROVISIONED" else None,
+        warm_read=_positive(warm.get("ReadUnitsPerSecond")),
+        warm_write=_positive(warm.get("WriteUnitsPerSecond")),
+        max_read=_positive(limit.get("MaxReadRequestUnits")),
+        max_write=_positive(limit.get("MaxWriteRequestUnits")),
+        indexes=(
+            *indexes("GSI", table.get("GlobalSecondaryIndexes", [])),
+            *indexes("LSI", table.get("LocalSecondaryIndexes", [])),
+        ),
+    )
+
+
+def _positive(units: int | None) -> int | None:
+    """Units where there is a limit; DynamoDB says -1 for none."""
+    return units if units is not None and units > 0 else None

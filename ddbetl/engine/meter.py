@@ -1,0 +1,109 @@
+"""The counters of a run, and the progress that they tell.
+
+In: what readers, transform and writers count. Out: Progress values. Invariant: counting costs a few additions a page;
+what is shown is computed when it is looked at.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from ddbetl.connectors.dynamodb.budget import WINDOW, Budget
+from ddbetl.engine.report import Progress, TableProgress
+from ddbetl.plan.physical import ScanExec
+
+
+@dataclass(slots=True)
+class TableMeter:
+    """The counters of one source table."""
+
+    scan: ScanExec
+    budget: Budget
+    started: float
+    read: int = 0
+    filtered: int = 0
+    passed: int = 0
+    written: int = 0
+    rejected: int = 0
+    skipped: int = 0
+    segments_done: int = 0
+    ended: float | None = None
+
+    @property
+    def expected(self) -> int:
+        description = self.scan.table.description
+        return description.items if description is not None else 0
+
+    def progress(self, now: float) -> TableProgress:
+        return TableProgress(
+            name=self.scan.table.name,
+            expected=self.expected,
+            read=self.read,
+            filtered=self.filtered,
+            passed=self.passed,
+            written=self.written,
+            rejected=self.rejected,
+            skipped=self.skipped,
+            units=self.budget.used,
+            rate=self.budget.recent_rate() if self.ended is None else 0.0,
+            budget=self.budget.rate,
+            segments=self.scan.segments,
+            segments_done=self.segments_done,
+            seconds=(self.ended if self.ended is not None else now) - self.started,
+        )
+
+    def fraction(self) -> float:
+        """How much of the table is read, by DynamoDB's count of its items, else by its segments."""
+        if self.segments_done == self.scan.segments:
+            return 1.0
+        by_segments = self.segments_done / self.scan.segments
+        return max(by_segments, min(0.99, self.read / self.expected)) if self.expected else by_segments
+
+
+@dataclass(slots=True)
+class Meter:
+    """The counters of a run; ``clock`` counts seconds."""
+
+    tables: list[TableMeter]
+    write: Budget
+    clock: Callable[[], float]
+    started: float
+    retries: int = 0
+    waiting: str | None = None
+    by_reference: int = 0
+    _reads: deque[tuple[float, int]] = field(default_factory=deque)
+
+    def progress(self) -> Progress:
+        """The run as it is now."""
+        now = self.clock()
+        read = sum(table.read for table in self.tables)
+        self._reads.append((now, read))
+        while self._reads[0][0] < now - WINDOW:
+            self._reads.popleft()
+        since, before = self._reads[0]
+        fraction = self._fraction()
+        seconds = now - self.started
+        return Progress(
+            seconds=seconds,
+            tables=tuple(table.progress(now) for table in self.tables),
+            fraction=fraction,
+            eta=seconds * (1 - fraction) / fraction if fraction > 0.005 and seconds > 0.5 else None,
+            items_per_second=(read - before) / (now - since) if now > since else read / max(seconds, 1e-9),
+            write_units=self.write.used,
+            write_rate=self.write.recent_rate(),
+            write_budget=self.write.rate,
+            retries=self.retries,
+            waiting=self.waiting,
+        )
+
+    def _fraction(self) -> float:
+        """Read, and of what was read, written: the part of the whole that is done."""
+        weights = [max(1, table.expected) for table in self.tables]
+        parts = []
+        for table, weight in zip(self.tables, weights, strict=True):
+            open_rows = table.passed - table.written
+            done = 1 - open_rows / table.read if table.read else 1.0
+            parts.append(weight * table.fraction() * done)
+        return sum(parts) / sum(weights)

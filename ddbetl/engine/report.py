@@ -1,0 +1,110 @@
+"""What a run is doing, and what it has done.
+
+Out of the executor, into the command line and the user's own programs. Invariant: read = filtered + rejected + skipped
++ passed for every table, at every moment at which no page is half done.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class TableProgress:
+    """One source table. ``expected``: items by DynamoDB's own count, 0 where it does not know. Units are read units.
+
+    ``passed`` rows were handed to the writer; ``written`` of them are acknowledged. ``budget``: units per second, None
+    for unlimited. ``rate``: units per second over the last seconds.
+    """
+
+    name: str
+    expected: int
+    read: int
+    filtered: int
+    passed: int
+    written: int
+    rejected: int
+    skipped: int
+    units: float
+    rate: float
+    budget: float | None
+    segments: int
+    segments_done: int
+    seconds: float
+
+    @property
+    def done(self) -> bool:
+        return self.segments_done == self.segments
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """The whole run at a moment. ``fraction`` (0 to 1) and ``eta`` (seconds) are None where they cannot be told.
+
+    ``items_per_second``: items read, over the last seconds. ``write_rate``, ``write_budget``: write units per second.
+    ``waiting``: what the run is waiting for, when that is not its own budget: a throttled table, a lost connection.
+    """
+
+    seconds: float
+    tables: tuple[TableProgress, ...]
+    fraction: float | None
+    eta: float | None
+    items_per_second: float
+    write_units: float
+    write_rate: float
+    write_budget: float | None
+    retries: int
+    waiting: str | None
+
+    @property
+    def read(self) -> int:
+        return sum(t.read for t in self.tables)
+
+    @property
+    def filtered(self) -> int:
+        return sum(t.filtered for t in self.tables)
+
+    @property
+    def written(self) -> int:
+        return sum(t.written for t in self.tables)
+
+    @property
+    def rejected(self) -> int:
+        return sum(t.rejected for t in self.tables)
+
+    @property
+    def skipped(self) -> int:
+        return sum(t.skipped for t in self.tables)
+
+    @property
+    def read_units(self) -> float:
+        return sum(t.units for t in self.tables)
+
+
+@dataclass(frozen=True, slots=True)
+class RejectCause:
+    """Rejected rows with one code and message pattern: how many, and the first of them."""
+
+    code: str
+    message: str
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class RunReport:
+    """A finished run. ``outcome``: done, limit (LIMIT reached) or interrupted. ``rejects``: the file, if there are any.
+
+    ``by_reference``: rows that went through the reference evaluator.
+    """
+
+    outcome: str
+    target: str
+    progress: Progress
+    by_reference: int
+    causes: tuple[RejectCause, ...]
+    rejects: str | None
+    folder: str
+
+    @property
+    def seconds(self) -> float:
+        return self.progress.seconds

@@ -1,0 +1,229 @@
+"""Rows by reference: one raw item to one output row, exactly, in Python.
+
+In: a raw item (DynamoDB JSON bytes) and its context. Out: an output item with its key, "filtered", or a failure.
+Invariant: this is what the statement's bodies must be equal to; it also finds whatever DynamoDB would refuse, before it is sent.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any, TypeAlias
+
+import msgspec
+
+from ddbetl.errors import RowError
+from ddbetl.expressions import wire
+from ddbetl.expressions.evaluate import Evaluator, evaluator
+from ddbetl.expressions.ir import Attribute
+from ddbetl.expressions.projection import (
+    LARGEST_ITEM,
+    LONGEST_PARTITION_KEY,
+    LONGEST_SORT_KEY,
+    KeyAttribute,
+    OutputColumn,
+)
+from ddbetl.functions.model import RowContext
+from ddbetl.numbers import check_number
+from ddbetl.plan.physical import TransformExec
+from ddbetl.source import Span
+from ddbetl.types import TAG_OF, TAGS, Type, Value
+
+# A deeper document than DynamoDB's 32 levels is not one of its items.
+_decode = msgspec.json.Decoder().decode
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A finished item: its DynamoDB JSON, its key's canonical content, its size in bytes as DynamoDB counts."""
+
+    item: bytes
+    key: tuple[str, ...]
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class Filtered:
+    """The predicate is not TRUE."""
+
+
+FILTERED = Filtered()
+
+
+@dataclass(frozen=True, slots=True)
+class RowFailure:
+    """Why a row cannot be written: code, message, and the expression's place in the spec (None: the whole row)."""
+
+    code: str
+    message: str
+    span: Span | None
+
+
+Outcome: TypeAlias = Row | Filtered | RowFailure
+
+
+class RowEvaluator:
+    """Evaluates one plan's predicate and projection for one item after another."""
+
+    def __init__(self, transform: TransformExec, key: tuple[KeyAttribute, ...]) -> None:
+        self._transform = transform
+        self._key = key
+        self._predicate = evaluator(transform.predicate) if transform.predicate is not None else None
+        self._columns: list[tuple[OutputColumn, Evaluator | None]] = [
+            (c, None if _is_copy(c) else evaluator(c.expression)) for c in transform.projection.columns
+        ]
+
+    def row(self, raw: bytes | msgspec.Raw, context: RowContext) -> Outcome:
+        """The outcome of one raw item."""
+        item = decode_item(raw)
+        if self._predicate is not None:
+            try:
+                keep = self._predicate(item, context)
+            except RowError as error:
+                span = self._transform.predicate.span if self._transform.predicate is not None else None
+                return RowFailure(error.code, error.message, span)
+            if keep is not True:
+                return FILTERED
+        output, failure = self._project(item, context)
+        if failure is not None:
+            return failure
+        return self._finished(output)
+
+    def _project(
+        self, item: Mapping[str, dict[str, Any]], context: RowContext
+    ) -> tuple[dict[str, dict[str, Any]], RowFailure | None]:
+        output: dict[str, dict[str, Any]] = {}
+        star = self._transform.projection.star
+        if star is not None:
+            renamed = dict(star.rename)
+            gone = {*star.exclude, *renamed, *(c.name for c, _ in self._columns if c.replaces)}
+            output = {name: value for name, value in item.items() if name not in gone}
+            for old, new in star.rename:
+                if new in output:
+                    message = f"{new}: the item has an attribute of that name already, beside {old}"
+                    return output, RowFailure("R0110", message, None)
+                if old in item:
+                    output[new] = item[old]
+        for column, evaluate in self._columns:
+            if evaluate is None:
+                assert isinstance(column.expression, Attribute)
+                attribute = item.get(column.expression.name)
+            else:
+                try:
+                    value = evaluate(item, context)
+                    attribute = None if value is None else wire.encode(_storable(value))
+                except RowError as error:
+                    return output, RowFailure(error.code, error.message, column.span)
+            if column.name in output:
+                message = f"{column.name}: the item has an attribute of that name already; use * REPLACE"
+                return output, RowFailure("R0110", message, column.span)
+            if attribute is not None:
+                output[column.name] = attribute
+        return output, None
+
+    def _finished(self, output: dict[str, dict[str, Any]]) -> Outcome:
+        key = []
+        for position, attribute in enumerate(self._key):
+            failure = self._check_key(attribute, output.get(attribute.name), position)
+            if failure is not None:
+                return failure
+            content = output[attribute.name][TAG_OF[attribute.type]]
+            key.append(canonical(attribute.type, content))
+        try:
+            size = item_size(output)
+            encoded = msgspec.json.encode(output)
+        except UnicodeEncodeError:
+            return RowFailure("R0114", "a text holds half of a surrogate pair, which is no Unicode character", None)
+        if size > LARGEST_ITEM:
+            return RowFailure("R0113", f"the item has {size:,} bytes; DynamoDB takes {LARGEST_ITEM:,}", None)
+        return Row(encoded, tuple(key), size)
+
+    def _check_key(self, key: KeyAttribute, found: dict[str, Any] | None, position: int) -> RowFailure | None:
+        origin = self._transform.projection.origin(key.name)
+        span = origin.span if isinstance(origin, OutputColumn) else None
+        if found is None:
+            return RowFailure("R0111", f"{key.name}: the target's key is missing", span)
+        ((tag, content),) = found.items()
+        if TAGS.get(tag) is not key.type:
+            message = f"{key.name}: the target's key must be {key.type}, found {TAGS.get(tag, tag)}"
+            return RowFailure("R0111", message, span)
+        if key.type is Type.NUMBER:
+            return None
+        length = len(content.encode()) if key.type is Type.STRING else len(wire.decode(found) or b"")  # type: ignore[arg-type]
+        longest = LONGEST_SORT_KEY if position else LONGEST_PARTITION_KEY
+        if not 1 <= length <= longest:
+            message = f"{key.name}: the target's key has {length:,} bytes; DynamoDB takes 1 to {longest:,}"
+            return RowFailure("R0112", message, span)
+        return None
+
+
+def decode_item(raw: bytes | msgspec.Raw) -> dict[str, dict[str, Any]]:
+    """An item in DynamoDB JSON as Python's JSON values."""
+    try:
+        item: dict[str, dict[str, Any]] = _decode(raw)
+    except msgspec.DecodeError:
+        # A lone surrogate: the standard library's parser takes what DuckDB and msgspec refuse.
+        item = json.loads(bytes(raw))
+    return item
+
+
+def _is_copy(column: OutputColumn) -> bool:
+    return isinstance(column.expression, Attribute) and not column.expression.steps
+
+
+def _storable(value: Value) -> Value:
+    """The value, if DynamoDB can hold it; a number out of range is a RowError."""
+    return check_number(value) if isinstance(value, Decimal) else value
+
+
+def canonical(type_: Type, content: str) -> str:
+    """A key's content such that equal keys have equal texts: DynamoDB takes 1.0 and 1 for the same number."""
+    if type_ is Type.NUMBER:
+        value = wire.decode({"N": content})
+        return wire.encode(value)["N"]  # type: ignore[no-any-return]
+    return content
+
+
+# Sizes as DynamoDB counts them. Source: DynamoDB Developer Guide, "Item sizes and formats".
+
+
+def item_size(item: Mapping[str, dict[str, Any]]) -> int:
+    """The size of an item in bytes: its names in UTF-8 and its values."""
+    return sum(len(name.encode()) + _value_size(value) for name, value in item.items())
+
+
+def _value_size(attribute: dict[str, Any]) -> int:
+    ((tag, content),) = attribute.items()
+    match tag:
+        case "S":
+            return len(content.encode())
+        case "N":
+            return _number_size(content)
+        case "B":
+            return _binary_size(content)
+        case "BOOL" | "NULL":
+            return 1
+        case "L":
+            return 3 + sum(1 + _value_size(element) for element in content)
+        case "M":
+            return 3 + sum(1 + len(name.encode()) + _value_size(value) for name, value in content.items())
+        case "SS":
+            return sum(len(member.encode()) for member in content)
+        case "NS":
+            return sum(_number_size(member) for member in content)
+        case "BS":
+            return sum(_binary_size(member) for member in content)
+        case _:
+            return 0
+
+
+def _number_size(text: str) -> int:
+    """About one byte per two significant digits, plus one; plus one for a negative number."""
+    digits = text.upper().partition("E")[0].lstrip("+-").replace(".", "").strip("0")
+    return (len(digits) + 1) // 2 + 1 + text.startswith("-")
+
+
+def _binary_size(text: str) -> int:
+    return len(text) // 4 * 3 - text.count("=")

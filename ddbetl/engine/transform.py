@@ -1,0 +1,161 @@
+"""The transform: pages of raw items to finished request bodies, in DuckDB.
+
+In: pages, each the raw JSON list of its items. Out: per page the bodies of its rows and the positions of the rows that
+go by reference. Invariant: no item becomes a Python object here; DuckDB can reach neither files nor the network.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import duckdb
+import msgspec
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from ddbetl.lowering.statement import PAGE_COLUMNS, Statement
+
+if TYPE_CHECKING:
+    Buffer = bytes | memoryview | msgspec.Raw
+
+PAGES = pa.schema(
+    list(zip(PAGE_COLUMNS, (pa.int32(), pa.utf8(), pa.utf8(), pa.int64()), strict=True)),
+)
+
+CONFIGURATION: dict[str, str | bool | int | float | list[str]] = {
+    "threads": "1",
+    # What comes from items and specs must never reach a file, an extension or another machine.
+    "enable_external_access": "false",
+    "autoinstall_known_extensions": "false",
+    "autoload_known_extensions": "false",
+    "python_enable_replacements": "false",
+    # A page has at most some thousand rows; sorting or spilling never happens.
+    "preserve_insertion_order": "true",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class PageInput:
+    """``items``: the raw JSON list of ``count`` items."""
+
+    items: Buffer
+    count: int
+    source_table: str
+    now_millis: int
+
+
+@dataclass(frozen=True, slots=True)
+class Body:
+    """A finished request body. ``positions``: its rows' places in the page, in the body's order. ``units``: write
+    units, estimated. ``repeats``: whether a key may stand in it twice, which BatchWriteItem refuses."""
+
+    content: memoryview
+    positions: tuple[int, ...]
+    units: float
+    repeats: bool
+
+
+@dataclass(slots=True)
+class PageOutput:
+    """The bodies of one page, and the positions of its rows that go by reference."""
+
+    bodies: list[Body] = field(default_factory=list)
+    by_reference: list[int] = field(default_factory=list)
+    passed: int = 0
+
+
+class Transformer:
+    """One plan's statement, prepared once. For one thread at a time; close it, or its memory stays."""
+
+    def __init__(self, statement: Statement) -> None:
+        self._source = _Pages()
+        self._connection: duckdb.DuckDBPyConnection | None = duckdb.connect(":memory:", config=CONFIGURATION)
+        # Casts of texts with an offset must not depend on this machine's zone.
+        self._connection.execute("SET TimeZone = 'UTC'")
+        self._connection.register("pages", self._source)
+        self._connection.execute("SET lock_configuration = true")
+        self._connection.execute(f"PREPARE transform AS {statement.sql}")
+
+    def close(self) -> None:
+        if self._connection is not None:
+            self._connection.unregister("pages")
+            self._connection.close()
+            self._connection = None
+
+    def run(self, pages: Sequence[PageInput]) -> list[PageOutput]:
+        """Transform pages; a page that DuckDB cannot read as JSON goes by reference as a whole."""
+        try:
+            return self._execute(pages)
+        except duckdb.Error:
+            if len(pages) == 1:
+                return [PageOutput(by_reference=list(range(pages[0].count)))]
+            return [output for page in pages for output in self.run([page])]
+
+    def _execute(self, pages: Sequence[PageInput]) -> list[PageOutput]:
+        assert self._connection is not None
+        self._source.pages = pages
+        try:
+            result = self._connection.sql("EXECUTE transform").to_arrow_table()
+        finally:
+            self._source.pages = ()
+        outputs = [PageOutput() for _ in pages]
+        repeats = _repeats(result.column("keys"), result.column("body"))
+        for chunk in result.to_batches():
+            rows = chunk.column("rows")
+            numbers, units = chunk.column("page").to_pylist(), chunk.column("units").to_pylist()
+            for index, content in enumerate(_texts(chunk.column("body"))):
+                positions = rows[index].as_py()
+                output = outputs[numbers[index]]
+                if content is None:
+                    output.by_reference += positions
+                else:
+                    output.passed += len(positions)
+                    output.bodies.append(Body(content, tuple(positions), float(units[index]), repeats))
+        return outputs
+
+
+class _Pages:
+    """The pages of the running statement, as an Arrow stream over the raw bytes themselves.
+
+    DuckDB asks for a new stream whenever the prepared statement is executed.
+    """
+
+    def __init__(self) -> None:
+        self.pages: Sequence[PageInput] = ()
+
+    def __arrow_c_schema__(self) -> Any:
+        return PAGES.__arrow_c_schema__()
+
+    def __arrow_c_stream__(self, requested_schema: Any = None) -> Any:
+        batches = [_batch(number, page) for number, page in enumerate(self.pages)]
+        return pa.RecordBatchReader.from_batches(PAGES, batches).__arrow_c_stream__(requested_schema)
+
+
+def _batch(number: int, page: PageInput) -> pa.RecordBatch:
+    content = pa.py_buffer(page.items)
+    offsets = pa.py_buffer(b"\0\0\0\0" + content.size.to_bytes(4, "little"))
+    items = pa.Array.from_buffers(pa.utf8(), 1, [None, offsets, content])
+    columns = [pa.array([number], pa.int32()), items, pa.array([page.source_table]), pa.array([page.now_millis])]
+    return pa.RecordBatch.from_arrays(columns, schema=PAGES)
+
+
+def _texts(array: pa.StringArray) -> Iterator[memoryview | None]:
+    """The texts of an array as views of its memory."""
+    _, offsets_buffer, data_buffer = array.buffers()
+    if data_buffer is None:
+        yield from (None for _ in range(len(array)))
+        return
+    offsets, data = memoryview(offsets_buffer).cast("i"), memoryview(data_buffer)
+    valid = array.is_valid().to_pylist()
+    for index in range(len(array)):
+        start, end = offsets[array.offset + index], offsets[array.offset + index + 1]
+        yield data[start:end] if valid[index] else None
+
+
+def _repeats(keys: pa.ChunkedArray, bodies: pa.ChunkedArray) -> bool:
+    """Whether a key's hash stands twice among the rows of the bodies."""
+    sent = pc.filter(keys, pc.is_valid(bodies))
+    hashes = pc.list_flatten(sent)
+    return bool(len(hashes) != pc.count_distinct(hashes).as_py())

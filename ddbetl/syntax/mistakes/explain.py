@@ -1,0 +1,104 @@
+"""Why the parser stopped, in the user's words.
+
+In: a ``Stop``. Out: one diagnostic. ``RULES`` are tried in order, from the particular to the general; the last resort
+says what was expected and what was found.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from ddbetl.diagnostics import Diagnostic
+from ddbetl.syntax.mistakes.clauses import (
+    first_word,
+    foreign_word,
+    misplaced_clause,
+    missing_from,
+    misspelled,
+    second_statement,
+    select_list,
+    table_alias,
+    table_name,
+)
+from ddbetl.syntax.mistakes.expressions import (
+    broken_path,
+    chained_comparison,
+    foreign_sign,
+    missing_comma,
+    reserved_word,
+    stray_comma,
+    swallowed_keyword,
+    unknown_unit,
+    unmatched_bracket,
+)
+from ddbetl.syntax.mistakes.stop import Stop, expected, found
+
+
+def explain(stop: Stop) -> Diagnostic:
+    """Say what is wrong where the parser stopped."""
+    for rule in RULES:
+        diagnostic = rule(stop)
+        if diagnostic is not None:
+            return diagnostic
+    return _unexpected(stop)
+
+
+def _unexpected(stop: Stop) -> Diagnostic:
+    token = stop.token()
+    code = "E0110" if token is None else "E0109"
+    return Diagnostic(code, f"expected {expected(stop.accepts)}, found {found(token)}", stop.span, _hint(stop))
+
+
+def _hint(stop: Stop) -> str:
+    """What to do about something that no rule knows."""
+    accepts, before = stop.accepts, stop.upper(-1)
+    if stop.kind() == "quoted" and "TEXT" in accepts and "QUOTED" not in accepts:
+        return "text stands in single quotes; double quotes are for names"
+    if stop.kind() == "text" and "WORD" in accepts:
+        return "names are written bare or in double quotes; single quotes are for text"
+    if accepts == {"LPAR"} and before == "WITH":
+        return "options stand in parentheses: WITH (read = 50%, write = 10%)"
+    if stop.upper() == "," and stop.opener is not None and "RPAR" in accepts:
+        return "a list is written [a, b]"
+    if before == "(" and stop.upper() == ")":
+        return "the list is empty"
+    if before == "IN":
+        return "IN takes a list in parentheses: x IN ('a', 'b')"
+    if before == "EXCLUDE" or before == "RENAME" or (before == "REPLACE" and accepts == {"LPAR"}):
+        return "as in * EXCLUDE (a, b), * REPLACE (a + 1 AS a), * RENAME (a AS b)"
+    if "USING" in accepts and "LPAR" in accepts:
+        return "DELETE FROM target USING SELECT key FROM source WHERE …"
+    if accepts == {"EQ"}:
+        opener = stop.opener
+        if opener and stop.tokens[opener - 1].upper != "WITH":
+            return "parentheses after a table hold its options; columns get their names in SELECT, by AS"
+        return "an option is written name = value"
+    if accepts == {"NUMBER"} and before == "LIMIT":
+        return "LIMIT counts rows: LIMIT 100"
+    if accepts == {"SELECT"}:
+        return "after the target comes SELECT"
+    if "CONFLICT" in accepts or ("REPLACE" in accepts and "SKIP" in accepts):
+        return "ON CONFLICT REPLACE | SKIP | REJECT | FAIL | KEEP NEWEST BY column; ON ERROR REJECT | FAIL | SKIP"
+    return ""
+
+
+RULES: tuple[Callable[[Stop], Diagnostic | None], ...] = (
+    first_word,
+    foreign_word,
+    foreign_sign,
+    swallowed_keyword,
+    reserved_word,
+    second_statement,
+    select_list,
+    stray_comma,
+    unmatched_bracket,
+    misplaced_clause,
+    missing_from,
+    chained_comparison,
+    unknown_unit,
+    broken_path,
+    table_name,
+    table_alias,
+    misspelled,
+    missing_comma,
+)
