@@ -251,4 +251,402 @@ parentheses has no parts that a path could name.
     ),
 )
 
-CODES: dict[str, Code] = {code.code: code for code in (*SYNTAX,)}
+ROWS: tuple[Code, ...] = (
+    Code(
+        "R0101",
+        "Wrong type",
+        """An attribute of the item has another type than the expression needs. DynamoDB has no schema, so this shows
+only when the item is read. `CAST(x AS type)`, `to_number` and `to_string` convert; `try(…)` makes a NULL of the error;
+`attribute_type(x)` asks for the type.
+""",
+    ),
+    Code(
+        "R0102",
+        "Types that do not go together",
+        """The values of this item have types that the operator or function takes singly but not together: a text is
+compared with a number, say. Nothing is converted silently; `to_number` and `to_string` do it.
+""",
+    ),
+    Code(
+        "R0103",
+        "Number out of range",
+        """The result is beyond what DynamoDB holds: magnitudes from 1E-130 to 9.99E+125, and zero.
+""",
+    ),
+    Code(
+        "R0104",
+        "Number with too many digits",
+        """The exact result has more than the 38 significant digits that DynamoDB holds. It is not rounded silently:
+`round(x, places)` does it. Only a division rounds by itself.
+""",
+    ),
+    Code(
+        "R0105",
+        "Text that is no number",
+        """`to_number` and `CAST(… AS NUMBER)` take digits with an optional sign, fraction and exponent, and nothing else:
+no blanks (`trim` takes them away), no thousands separators, no units.
+""",
+    ),
+    Code(
+        "R0106",
+        "Division by zero",
+        """`x / nullif(y, 0)` is NULL where `y` is zero.
+""",
+    ),
+    Code(
+        "R0107",
+        "Text that is no time",
+        """The text does not match the pattern, or without a pattern ISO-8601; or it names a time that does not exist: 30
+February, 25 o'clock, a local time that the clocks skipped. The message says where the text stops to fit.
+`try(epoch(…))` is NULL for such a text.
+""",
+    ),
+    Code(
+        "R0108",
+        "Time out of range",
+        """Times and durations are counted in milliseconds from 1970, over 292 million years each way.
+""",
+    ),
+    Code(
+        "R0109",
+        "Unknown attribute type",
+        """The item is not in DynamoDB's JSON, or holds a type that this version does not know.
+""",
+    ),
+    Code(
+        "R0110",
+        "Argument out of bounds",
+        """A function cannot use this value of its argument: a negative length, a position or a number of decimal places
+that is not whole, a duration that is no whole number of milliseconds.
+""",
+    ),
+    Code(
+        "R0111",
+        "Binary that cannot be read",
+        """The bytes are not UTF-8, so they are no text; or, in a file, the text of a binary is not base64.
+""",
+    ),
+    Code(
+        "R0112",
+        "LIKE pattern that ends in its escape character",
+        """The escape character makes the next character stand for itself, and there is none. To match the character
+itself, write it twice.
+""",
+    ),
+    Code(
+        "R0113",
+        "Text that is no boolean",
+        """`CAST(… AS BOOLEAN)` takes `true` and `false`, in any case. Other words are compared: `x IN ('yes', 'Y')`.
+""",
+    ),
+)
+
+ITEMS: tuple[Code, ...] = (
+    Code(
+        "R0201",
+        "Attribute in the item already",
+        """`SELECT *, x AS name` or `* RENAME (old AS name)`: this item has an attribute `name` of its own, and nothing is
+overwritten silently. `* REPLACE (x AS name)` replaces it; `* EXCLUDE (name)` leaves it out.
+""",
+    ),
+    Code(
+        "R0202",
+        "Key missing or of another type",
+        """The row has no value for an attribute of the target's key, or one of another type than the target's. `WHERE`
+can leave such rows out; `to_string` and `to_number` convert.
+""",
+    ),
+    Code(
+        "R0203",
+        "Key empty or too long",
+        """DynamoDB takes keys of 1 to 2,048 bytes for a partition key, 1 to 1,024 for a sort key.
+""",
+    ),
+    Code(
+        "R0204",
+        "Item too large",
+        """DynamoDB takes items of at most 400 KB (409,600 bytes), names and values together.
+""",
+    ),
+    Code(
+        "R0205",
+        "Text that is no Unicode",
+        """A text holds half of a surrogate pair, which UTF-8 cannot say. DynamoDB itself never holds one.
+""",
+    ),
+    Code(
+        "R0206",
+        "Item refused by the server",
+        """The server does not take the item, and says why in the message: an attribute that is the key of an index has
+another type than the index's, say.
+""",
+    ),
+)
+
+NAMES: tuple[Code, ...] = (
+    Code(
+        "E0201",
+        "Parameter without a value",
+        """The spec declares a `PARAM` without a default, and no `-p name=value` gives it one; or the value is of another
+kind than the default (a number, true or false).
+""",
+    ),
+    Code(
+        "E0202",
+        "Value for no parameter",
+        """`-p name=value` names a parameter that the spec does not declare. A constant (`LET`) is replaced by
+`--let 'name = …'`.
+""",
+    ),
+    Code(
+        "E0203",
+        "Declared twice",
+        """Every name is declared once, be it by `PARAM` or by `LET`.
+""",
+    ),
+    Code(
+        "E0204",
+        "Two columns of one name",
+        """An item has an attribute only once. Give one of the columns another name by `AS`.
+""",
+    ),
+    Code(
+        "E0205",
+        "Column without a name",
+        """A column that is not an attribute needs a name: `epoch(DateTime) AS CreatedAt`.
+""",
+    ),
+    Code(
+        "E0206",
+        "Not a constant",
+        """A `LET`, and the default of a `PARAM`, is known before any item is read: a number, a text in single quotes,
+`true`, `false`, a duration such as `365 days`, or an expression over these. Double quotes make an attribute.
+""",
+    ),
+    Code(
+        "E0207",
+        "Unknown parameter in a name",
+        """`${name}` in a table's name stands for the value of a `PARAM`.
+""",
+    ),
+    Code(
+        "E0208",
+        "Contradiction in *",
+        """`*` stands once in `SELECT`, and an attribute is excluded, replaced or renamed, but not two of these.
+""",
+    ),
+)
+
+TYPES: tuple[Code, ...] = (
+    Code(
+        "E0301",
+        "Unknown function",
+        """`ddbetl functions` lists all functions, `ddbetl functions NAME` shows one with examples.
+""",
+    ),
+    Code(
+        "E0302",
+        "Wrong number of arguments",
+        """The message says how many arguments the function takes; the hint shows them.
+""",
+    ),
+    Code(
+        "E0303",
+        "Wrong type of argument",
+        """The type of the argument is known from the expression, and the function cannot take it. Nothing is converted
+silently; `to_number`, `to_string`, `parse_time` and `CAST` convert.
+""",
+    ),
+    Code(
+        "E0304",
+        "Argument that must be a constant",
+        """A time pattern, a zone or an escape character is compiled with the spec, so it cannot depend on the item.
+""",
+    ),
+    Code(
+        "E0305",
+        "Constant that cannot be used",
+        """The constant argument is not what the function understands: a time pattern with an unknown letter, a zone that
+does not exist. The caret stands under the letter.
+""",
+    ),
+    Code(
+        "E0306",
+        "Constant expression that fails",
+        """The expression needs no item, so it was computed with the spec, and it fails: it would fail for every row.
+""",
+    ),
+    Code(
+        "E0307",
+        "Condition that is neither true nor false",
+        """`WHERE` takes a condition: a comparison, `IS NULL`, `LIKE`, or a combination by `AND`, `OR`, `NOT`.
+""",
+    ),
+    Code(
+        "E0308",
+        "Type that cannot be stored",
+        """DynamoDB stores no times and no durations. `epoch(t)` makes a number of a time, `format_time(t, pattern)` a text,
+`to_number(d)` the seconds of a duration.
+""",
+    ),
+    Code(
+        "E0309",
+        "IS MISSING of an expression",
+        """Only an attribute, or a path into one, can be absent. `IS NULL` asks any expression.
+""",
+    ),
+    Code(
+        "E0310",
+        "Unknown type",
+        """The types of `CAST` are STRING, NUMBER, BOOLEAN, BINARY and TIMESTAMP.
+""",
+    ),
+)
+
+TABLES: tuple[Code, ...] = (
+    Code(
+        "E0401",
+        "No table to read",
+        """The pattern matches no table of the account in the region, or `EXCLUDE` leaves none. The hint lists the nearest
+names. Names are case-sensitive.
+""",
+    ),
+    Code(
+        "E0402",
+        "Source table missing",
+        """There is no table of that name in the account and region that the message names.
+""",
+    ),
+    Code(
+        "E0403",
+        "Target among its own sources",
+        """A table that is read and written by one run would read what it has just written. A pattern that matches the
+target needs `EXCLUDE target`.
+""",
+    ),
+    Code(
+        "E0404",
+        "Target table missing",
+        """The table to write to must exist.
+""",
+    ),
+    Code(
+        "E0405",
+        "Key missing from SELECT",
+        """Every item of the target needs its key attributes; a column must have each one's name, exactly.
+""",
+    ),
+    Code(
+        "E0406",
+        "Key of another type",
+        """The column that becomes an attribute of the target's key has another type than the target's key.
+""",
+    ),
+    Code(
+        "E0407",
+        "Table not active",
+        """The table is being created or deleted, or cannot be reached; `ddbetl describe TABLE` shows its status.
+""",
+    ),
+    Code(
+        "E0408",
+        "Pattern as a target",
+        """A target is one table; its name has no wildcards.
+""",
+    ),
+    Code(
+        "E0409",
+        "INSERT OVERWRITE with another ON CONFLICT",
+        """`INSERT OVERWRITE` is `INSERT INTO … ON CONFLICT REPLACE`.
+""",
+    ),
+    Code(
+        "E0410",
+        "Two targets",
+        """`--into` gives a target to a spec that has none. This one has `INSERT INTO`.
+""",
+    ),
+    Code(
+        "E0411",
+        "Empty range",
+        """`{low..high}` matches the texts of the bounds' length that lie between them: `{201605..201705}`.
+""",
+    ),
+    Code(
+        "E0412",
+        "No name of a table",
+        """DynamoDB's table names have 3 to 255 of the letters a to z and A to Z, digits, `_`, `.` and `-`.
+""",
+    ),
+)
+
+OPTIONS: tuple[Code, ...] = (
+    Code(
+        "E0501",
+        "Unknown option",
+        """The message lists what there is.
+""",
+    ),
+    Code(
+        "E0502",
+        "Bare number for a rate",
+        """Is `0.5` a half, or half a unit per second? Write `50%`, a share of what the table can take, or `500 rcu`, units
+per second.
+""",
+    ),
+    Code(
+        "E0503",
+        "Rate out of bounds",
+        """A share is more than 0% and at most 100%; units per second are more than 0.
+""",
+    ),
+    Code(
+        "E0504",
+        "Wrong value of an option",
+        """Every option takes one kind of value; the hint shows it.
+""",
+    ),
+    Code(
+        "E0505",
+        "Option given twice",
+        """Every option stands once in `WITH`. The command line may replace it.
+""",
+    ),
+    Code(
+        "E0506",
+        "Unit of the other direction",
+        """`read` is measured in read units (`rcu`), `write` in write units (`wcu`).
+""",
+    ),
+)
+
+LATER: tuple[Code, ...] = (
+    Code(
+        "E0601",
+        "Not there yet",
+        """The language has it, this version does not. Nothing was read or written.
+""",
+    ),
+)
+
+WARNINGS: tuple[Code, ...] = (
+    Code(
+        "W0101",
+        "Hidden attribute",
+        """A `LET` or `PARAM` has the name of an attribute; the bare name is the constant, the name in double quotes the
+attribute.
+""",
+    ),
+    Code(
+        "W0102",
+        "Rows can collide",
+        """The target's key says less than the sources' keys: milliseconds become seconds, or an attribute of the key is
+left out. Then two source items can become one item of the target, and the later overwrites the earlier. This version
+does not count such rows.
+""",
+    ),
+)
+
+ALL = (*SYNTAX, *NAMES, *TYPES, *TABLES, *OPTIONS, *LATER, *WARNINGS, *ROWS, *ITEMS)
+CODES: dict[str, Code] = {code.code: code for code in ALL}
+assert len(CODES) == len(ALL)

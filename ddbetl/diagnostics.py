@@ -25,8 +25,8 @@ class Label:
 class Diagnostic:
     """One finding: ``message`` says what is wrong, ``hint`` what to do.
 
-    ``span`` is None for what has no place in the spec (a parameter of the command line). ``source`` is set where the place
-    is in another text than the spec, such as an option of the command line.
+    ``span`` is None for what has no place in the spec (a parameter of the command line). ``source`` is set where the
+    place is in another text than the spec, such as an option of the command line.
     """
 
     code: str

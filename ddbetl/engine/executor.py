@@ -1,8 +1,8 @@
 """The executor: a physical plan to rows in the target.
 
 In: a physical plan and a way to reach its tables. Out: a RunReport, progress on the way. Invariants: every item read is
-filtered, rejected, skipped or acknowledged by the target; what waits between two stages is bounded in bytes; no table is
-read or written above its budget.
+filtered, rejected, skipped or acknowledged by the target; what waits between two stages is bounded in bytes; no table
+is read or written above its budget.
 
 ::
 
@@ -18,6 +18,8 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from itertools import pairwise
+from pathlib import Path
 from threading import Event
 
 import msgspec
@@ -37,9 +39,10 @@ from ddbetl.connectors.dynamodb.requests import (
 from ddbetl.connectors.dynamodb.retry import Retry, RetryPolicy, retrying
 from ddbetl.connectors.dynamodb.wire import WireClient
 from ddbetl.engine.flow import BoundedQueue
+from ddbetl.engine.loop import first_failure
 from ddbetl.engine.meter import Meter, TableMeter
 from ddbetl.engine.rejects import Reject, RejectFile
-from ddbetl.engine.report import Progress
+from ddbetl.engine.report import Progress, RunReport, write_report
 from ddbetl.engine.rows import Filtered, Row, RowEvaluator, RowFailure, canonical, decode_item
 from ddbetl.engine.transform import Body, PageInput, PageOutput, Transformer
 from ddbetl.errors import JobFailed
@@ -290,16 +293,7 @@ class Job:
         entries: list[bytes] = []
         positions: list[int] = []
         keys: set[tuple[str, ...]] = set()
-        units = 0.0
-
-        def finish() -> None:
-            nonlocal units
-            if entries:
-                content = batch_write_body(self.write.table.name, entries)
-                out.append(_Batch(page, content, tuple(positions), units))
-            entries.clear(), positions.clear(), keys.clear()
-            units = 0.0
-
+        units, repeated = 0.0, False
         for position, raw, outcome in found:
             match outcome:
                 case Filtered():
@@ -307,23 +301,22 @@ class Job:
                 case RowFailure():
                     self._reject(page, decode_item(raw), outcome)
                 case Row(item=item, key=key, size=size):
-                    waiting = sum(map(len, entries)) + len(item)
-                    if len(entries) == BATCH or waiting > LARGEST_REQUEST:
-                        finish()
-                    if key in keys:
-                        # The later row of a key goes after the earlier one, so that it is the one that stays.
-                        finish()
-                        if out:
-                            last = _last(out[-1])
-                            content = batch_write_body(self.write.table.name, [put_entry(item)])
-                            last.then = _Batch(page, content, (position,), _units(size))
-                            continue
+                    full = len(entries) == BATCH or sum(map(len, entries)) + len(item) > LARGEST_REQUEST
+                    repeated = repeated or key in keys
+                    if full or key in keys:
+                        out.append(self._batch(page, entries, positions, units))
+                        entries, positions, keys, units = [], [], set(), 0.0
                     entries.append(put_entry(item))
                     positions.append(position)
                     keys.add(key)
                     units += _units(size)
-        finish()
-        return out
+        if entries:
+            out.append(self._batch(page, entries, positions, units))
+        # Where a key stands twice the batches go one after the other, so that the later row is the one that stays.
+        return [_chained(out)] if repeated else out
+
+    def _batch(self, page: _Page, entries: list[bytes], positions: list[int], units: float) -> _Batch:
+        return _Batch(page, batch_write_body(self.write.table.name, entries), tuple(positions), units)
 
     def _separated(self, page: _Page, body: Body) -> list[_Batch]:
         """The batches of a finished body: one, but for keys that stand in it twice."""
@@ -342,13 +335,12 @@ class Job:
             layers[layer].append(index)
         if len(layers) == 1:
             return [whole]
-        chain: _Batch | None = None
-        for layer_rows in reversed(layers):
+        parts = []
+        for layer_rows in layers:
             content = batch_write_body(self.write.table.name, [entries[index] for index in layer_rows])
             share = body.units * len(layer_rows) / len(entries)
-            chain = _Batch(page, content, tuple(body.positions[index] for index in layer_rows), share, chain)
-        assert chain is not None
-        return [chain]
+            parts.append(_Batch(page, content, tuple(body.positions[index] for index in layer_rows), share))
+        return [_chained(parts)]
 
     def _within_limit(self, batch: _Batch) -> _Batch | None:
         """The part of a batch that LIMIT still allows; what is over counts as not read."""
@@ -419,7 +411,7 @@ class Job:
         entries = entries_of(content)
         positions = batch.positions if len(entries) == len(batch.positions) else ()
         if len(entries) == 1:
-            failure = RowFailure("R0120", f"the server refuses the item: {error.message}", None)
+            failure = RowFailure("R0206", f"the server refuses the item: {error.message}", None)
             # The row was handed over, and comes back.
             batch.page.table.passed -= 1
             if positions:
@@ -458,10 +450,11 @@ def _rows(batch: _Batch | None) -> int:
     return 0 if batch is None else len(batch.positions) + _rows(batch.then)
 
 
-def _last(batch: _Batch) -> _Batch:
-    while batch.then is not None:
-        batch = batch.then
-    return batch
+def _chained(batches: list[_Batch]) -> _Batch:
+    """The first of some batches, each followed by the next."""
+    for batch, following in pairwise(batches):
+        batch.then = following
+    return batches[0]
 
 
 def _units(size: int) -> float:
@@ -493,3 +486,39 @@ def open_job(
     tables = [TableMeter(scan, Budget(scan.budget.units, clock=clock), started) for scan in plan.scans]
     meter = Meter(tables, Budget(plan.write.budget.units, clock=clock), clock, started)
     return Job(plan, plan.write, access, rejects, meter, shuffle or random.Random())
+
+
+async def execute(
+    plan: PhysicalPlan,
+    access: Mapping[Connection, Access],
+    folder: Path,
+    stop: Event,
+    progress: Callable[[Progress], None] | None,
+    interval: float,
+) -> RunReport:
+    """Run a plan that has a target; its rejects and its report go into ``folder``."""
+    rejects = RejectFile(folder / "rejects.jsonl", plan.logical.source)
+    job = open_job(plan, access, rejects)
+    try:
+        await job.run(stop, progress, interval)
+    except* WireError as group:
+        raise JobFailed(f"{first_failure(group)}{HOW_TO_GO_ON}") from group
+    finally:
+        rejects.close()
+    outcome = "interrupted" if job.interrupted else "limit" if job.limit_reached else "done"
+    report = RunReport(
+        outcome,
+        job.write.table.name,
+        job.meter.progress(),
+        job.meter.by_reference,
+        rejects.causes(),
+        str(rejects.path) if rejects.written else None,
+        str(folder),
+    )
+    write_report(report, folder / "report.json")
+    return report
+
+
+HOW_TO_GO_ON = (
+    "\nRun the same command again: rows that are written already are replaced by themselves, so nothing is lost."
+)

@@ -6,7 +6,11 @@ Out of the executor, into the command line and the user's own programs. Invarian
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import json
+import os
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,3 +112,37 @@ class RunReport:
     @property
     def seconds(self) -> float:
         return self.progress.seconds
+
+
+def as_json(report: RunReport) -> dict[str, Any]:
+    """The report as a JSON value, with the totals beside the tables."""
+    progress = report.progress
+    totals = {
+        "read": progress.read,
+        "filtered": progress.filtered,
+        "written": progress.written,
+        "rejected": progress.rejected,
+        "skipped": progress.skipped,
+        "read_units": progress.read_units,
+        "write_units": progress.write_units,
+        "seconds": progress.seconds,
+    }
+    return {
+        "outcome": report.outcome,
+        "target": report.target,
+        "totals": totals,
+        "tables": [asdict(table) for table in progress.tables],
+        "retries": progress.retries,
+        "by_reference": report.by_reference,
+        "reject_causes": [asdict(cause) for cause in report.causes],
+        "rejects": report.rejects,
+    }
+
+
+def write_report(report: RunReport, path: Path) -> None:
+    """Keep the report beside the rejects, readable by its owner only."""
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        json.dump(as_json(report), file, indent=2)
+        file.write("\n")

@@ -1,7 +1,8 @@
 """Rows by reference: one raw item to one output row, exactly, in Python.
 
 In: a raw item (DynamoDB JSON bytes) and its context. Out: an output item with its key, "filtered", or a failure.
-Invariant: this is what the statement's bodies must be equal to; it also finds whatever DynamoDB would refuse, before it is sent.
+Invariant: this is what the statement's bodies must be equal to; it also finds whatever DynamoDB would refuse, before it
+is sent.
 """
 
 from __future__ import annotations
@@ -103,7 +104,7 @@ class RowEvaluator:
             for old, new in star.rename:
                 if new in output:
                     message = f"{new}: the item has an attribute of that name already, beside {old}"
-                    return output, RowFailure("R0110", message, None)
+                    return output, RowFailure("R0201", message, None)
                 if old in item:
                     output[new] = item[old]
         for column, evaluate in self._columns:
@@ -118,7 +119,7 @@ class RowEvaluator:
                     return output, RowFailure(error.code, error.message, column.span)
             if column.name in output:
                 message = f"{column.name}: the item has an attribute of that name already; use * REPLACE"
-                return output, RowFailure("R0110", message, column.span)
+                return output, RowFailure("R0201", message, column.span)
             if attribute is not None:
                 output[column.name] = attribute
         return output, None
@@ -135,27 +136,27 @@ class RowEvaluator:
             size = item_size(output)
             encoded = msgspec.json.encode(output)
         except UnicodeEncodeError:
-            return RowFailure("R0114", "a text holds half of a surrogate pair, which is no Unicode character", None)
+            return RowFailure("R0205", "a text holds half of a surrogate pair, which is no Unicode character", None)
         if size > LARGEST_ITEM:
-            return RowFailure("R0113", f"the item has {size:,} bytes; DynamoDB takes {LARGEST_ITEM:,}", None)
+            return RowFailure("R0204", f"the item has {size:,} bytes; DynamoDB takes {LARGEST_ITEM:,}", None)
         return Row(encoded, tuple(key), size)
 
     def _check_key(self, key: KeyAttribute, found: dict[str, Any] | None, position: int) -> RowFailure | None:
         origin = self._transform.projection.origin(key.name)
         span = origin.span if isinstance(origin, OutputColumn) else None
         if found is None:
-            return RowFailure("R0111", f"{key.name}: the target's key is missing", span)
+            return RowFailure("R0202", f"{key.name}: the target's key is missing", span)
         ((tag, content),) = found.items()
         if TAGS.get(tag) is not key.type:
             message = f"{key.name}: the target's key must be {key.type}, found {TAGS.get(tag, tag)}"
-            return RowFailure("R0111", message, span)
+            return RowFailure("R0202", message, span)
         if key.type is Type.NUMBER:
             return None
         length = len(content.encode()) if key.type is Type.STRING else len(wire.decode(found) or b"")  # type: ignore[arg-type]
         longest = LONGEST_SORT_KEY if position else LONGEST_PARTITION_KEY
         if not 1 <= length <= longest:
             message = f"{key.name}: the target's key has {length:,} bytes; DynamoDB takes 1 to {longest:,}"
-            return RowFailure("R0112", message, span)
+            return RowFailure("R0203", message, span)
         return None
 
 

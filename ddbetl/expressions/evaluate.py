@@ -93,11 +93,21 @@ def _call(call: Call) -> Evaluator:
             return None
         candidate = only if settled and only is not None else choose(call, values)
         implementation = candidate.implementation
-        if implementation.context:
-            return implementation.reference(context, *values)
-        return implementation.reference(*values)
+        try:
+            if implementation.context:
+                return implementation.reference(context, *values)
+            return implementation.reference(*values)
+        except RowError as error:
+            raise RowError(error.code, f"{_shortened(describe(call))}: {error.message}") from None
 
     return run
+
+
+_LONGEST_CALL = 80
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= _LONGEST_CALL else text[: _LONGEST_CALL - 1] + "…"
 
 
 def _lazy_call(call: Call, arguments: tuple[Evaluator, ...]) -> Evaluator:
@@ -127,13 +137,13 @@ def choose(call: Call, values: list[Value]) -> Candidate:
     """The signature that fits the values' types; a RowError that names the argument that fits none."""
     types = [type_of(value) for value in values]
     for candidate in call.candidates:
-        if all(t is None or t in accepted for t, accepted in zip(types, candidate.accepts, strict=True)):
-            same = {types[position] for position in candidate.same} - {None}
+        if all(t in (None, Type.NULL) or t in accepted for t, accepted in zip(types, candidate.accepts, strict=True)):
+            same = {types[position] for position in candidate.same} - {None, Type.NULL}
             if len(same) <= 1:
                 return candidate
     for position, (argument, found) in enumerate(zip(call.arguments, types, strict=True)):
         accepted = frozenset[Type]().union(*(candidate.accepts[position] for candidate in call.candidates))
-        if found is not None and found not in accepted:
+        if found not in (None, Type.NULL) and found is not None and found not in accepted:
             raise wrong_type(describe(argument), _names(accepted), found)
     found_types = " and ".join(str(t) for t in types if t is not None)
     operands = " and ".join(describe(argument) for argument in call.arguments)

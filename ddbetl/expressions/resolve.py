@@ -126,6 +126,8 @@ def _mismatch(parameters: Sequence[Parameter], arguments: Sequence[Expression]) 
     for position, type_ in known[1:]:
         if type_ is not known[0][1]:
             return position
+    if known and known[0][1] not in STORED:
+        return next((i for i, t in same if t is Type.ANY), None)
     return None
 
 
@@ -185,10 +187,11 @@ def _type_error(function: Function, signatures: Sequence[Signature], arguments: 
     if parameter.constant and not isinstance(argument, Constant):
         message = f"{function.name}: {parameter.name} must be known before the run, so it cannot depend on an item"
         return ResolveError("E0304", message, position, usage(function))
-    if parameter.same and argument.type in parameter.types:
+    if parameter.same and (argument.type in parameter.types or argument.type is Type.ANY):
         others = [a for p, a in zip(parameters, arguments, strict=True) if p.same and a is not argument]
         other = next(a.type for a in others if a.type not in (Type.ANY, Type.NULL))
-        message = f"{function.name}: {argument.type} and {other} do not go together"
+        first = "an attribute" if argument.type is Type.ANY else argument.type
+        message = f"{function.name}: {first} and {other} do not go together"
         return ResolveError("E0303", message, position, hint)
     accepted = frozenset[Type]().union(*(spread(s, count)[position].types for (p, s) in positions if p == position))
     names = " or ".join(str(t) for t in Type if t in accepted)

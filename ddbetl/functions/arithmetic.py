@@ -12,7 +12,7 @@ from decimal import Decimal
 from typing import TypeAlias
 
 from ddbetl.errors import RowError
-from ddbetl.functions.forms import SCALE, attempt, conjunction, number_literal, to_decimal
+from ddbetl.functions.forms import attempt, number_literal, to_decimal
 from ddbetl.functions.model import (
     DURATION,
     NUMBER,
@@ -55,13 +55,13 @@ def _multiply(left: Decimal, right: Decimal) -> Decimal:
 
 def _divide(left: Decimal, right: Decimal) -> Decimal:
     if not right:
-        raise RowError("R0106", f"{left} / {right}: division by zero")
+        raise RowError("R0106", "division by zero")
     return check_number(ROUNDED.divide(left, right))
 
 
 def _remainder(left: Decimal, right: Decimal) -> Decimal:
     if not right:
-        raise RowError("R0106", f"{left} % {right}: division by zero")
+        raise RowError("R0106", "division by zero")
     return check_number(EXACT.remainder(left, right))
 
 

@@ -9,9 +9,7 @@ from decimal import Decimal
 
 from ddbetl.functions.forms import attempt
 from ddbetl.functions.model import (
-
     STORED,
-
     Example,
     Fast,
     Form,

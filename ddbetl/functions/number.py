@@ -99,10 +99,10 @@ _MOST_PLACES = 200
 
 def _round(number: Decimal, places: Decimal = Decimal(0)) -> Decimal:
     if places != places.to_integral_value():
-        raise RowError("R0110", f"round: places must be a whole number, not {places}")
+        raise RowError("R0110", f"places must be a whole number, not {places}")
     exponent = number.as_tuple().exponent
     assert isinstance(exponent, int)
-    kept = int(max(-_MOST_PLACES, min(places, _MOST_PLACES)))
+    kept = max(-_MOST_PLACES, min(int(places), _MOST_PLACES))
     if -exponent <= kept:
         return number
     return check_number(number.quantize(Decimal(1).scaleb(-kept), context=_HALF_UP))

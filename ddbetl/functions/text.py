@@ -121,7 +121,7 @@ TRIM = Function(
 
 def _whole(number: Decimal, what: str) -> int:
     if number != number.to_integral_value():
-        raise RowError("R0110", f"substr: {what} must be a whole number, not {number}")
+        raise RowError("R0110", f"{what} must be a whole number, not {number}")
     return int(number)
 
 
@@ -131,7 +131,7 @@ def _substr(text: str, start: Decimal, length: Decimal | None = None) -> str:
         return text[max(first, 1) - 1 :]
     count = _whole(length, "length")
     if count < 0:
-        raise RowError("R0110", f"substr: length must not be negative, but is {count}")
+        raise RowError("R0110", f"length must not be negative, but is {count}")
     return text[max(first, 1) - 1 : max(first + count, 1) - 1]
 
 

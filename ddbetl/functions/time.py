@@ -12,7 +12,7 @@ from typing import Literal
 
 from ddbetl.errors import RowError
 from ddbetl.functions.arithmetic import check_millis
-from ddbetl.functions.forms import attempt, conjunction
+from ddbetl.functions.forms import attempt
 from ddbetl.functions.model import (
     NUMBER,
     STRING,

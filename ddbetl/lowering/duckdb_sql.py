@@ -14,6 +14,7 @@ import re
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from itertools import product
+from math import prod
 
 from ddbetl.expressions.evaluate import SEES_NULL_VALUE
 from ddbetl.expressions.ir import Attribute, Call, Candidate, Constant, Expression
@@ -21,8 +22,9 @@ from ddbetl.functions.forms import NULL, conjunction, decimal_of_text, is_null, 
 from ddbetl.functions.model import Fast, Form, Nulls, sql_text
 from ddbetl.types import TAG_OF, Duration, Timestamp, Type
 
-# The longest chain of CASE branches for arguments whose type only the row knows.
+# The longest chain of CASE branches for arguments whose type only the row knows, and what is tried to find them.
 MOST_ALTERNATIVES = 16
+MOST_COMBINATIONS = 256
 
 # The fields of an attribute that are read as typed columns; every other type is read as JSON text.
 TYPED_FIELDS = {Type.STRING: "VARCHAR", Type.NUMBER: "VARCHAR", Type.BOOLEAN: "BOOLEAN", Type.BINARY: "VARCHAR"}
@@ -237,6 +239,9 @@ class Lowerer:
         lower = candidate.implementation.lower
         if others or lower is None:
             return None
+        presence = self._presence(call)
+        if presence is not None:
+            return presence
         arguments = []
         for argument, accepted in zip(call.arguments, candidate.accepts, strict=True):
             if argument.type is not Type.ANY or call.function.name in SEES_NULL_VALUE:
@@ -251,6 +256,21 @@ class Lowerer:
             return None
         guard = conjunction([*(a.guard for a in arguments), result.guard])
         return self._bound(Fast(result.value, result.form, guard))
+
+    def _presence(self, call: Call) -> Fast | None:
+        """IS NULL or IS MISSING of an attribute that is read by its type anyway."""
+        (argument, *_) = call.arguments
+        if not isinstance(argument, Attribute) or argument.steps or argument.name not in self.typed:
+            return None
+        column = self._typed_column(argument.name, TAG_OF[Type.NULL])
+        match call.function.name:
+            case "IS MISSING":
+                return Fast(self.bind(f"({column} IS NULL)"), Form.BOOLEAN)
+            case "IS NULL":
+                null = f"""coalesce({column}.{sql_name(TAG_OF[Type.NULL])}, FALSE)"""
+                return Fast(self.bind(f"({column} IS NULL OR {null})"), Form.BOOLEAN)
+            case _:
+                return None
 
     def _any_as(self, argument: Expression, accepted: frozenset[Type]) -> Fast | None:
         """An argument of type ANY for a function that sees NULL: one known type, or JSON without DynamoDB's NULL."""
@@ -270,7 +290,8 @@ class Lowerer:
         return self._bound(Fast(value, Form.JSON, whole.guard))
 
     def _strict_call(self, call: Call) -> Fast | None:
-        known: list[Fast | None] = []
+        if any(isinstance(argument, Constant) and argument.value is None for argument in call.arguments):
+            return self._null_call(call)
         options: list[list[tuple[Type, str, Fast]]] = []
         nulls: list[str] = []
         guards: list[str | None] = []
@@ -279,25 +300,21 @@ class Lowerer:
                 fast = self.lower(argument)
                 if fast is None:
                     return None
-                known.append(fast)
                 guards.append(fast.guard)
                 if argument.nullable:
                     nulls.append(f"{fast.value} IS NULL")
                 options.append([(argument.type, "", fast)])
                 continue
-            accepted = frozenset[Type]().union(*(c.accepts[position] for c in call.candidates))
-            found = self._alternatives(argument, accepted)
+            found = self._alternatives(argument, lowered_types(call, position))
             if found is None:
                 return None
-            known.append(None)
             guards.append(found.guard)
             nulls.append(found.is_null)
             options.append(found.options)
-        combinations = list(product(*options))
-        if len(combinations) > MOST_ALTERNATIVES:
+        if prod(map(len, options)) > MOST_COMBINATIONS:
             return None
         branches: list[tuple[str, Fast]] = []
-        for combination in combinations:
+        for combination in product(*options):
             candidate = _candidate(call, tuple(t for t, _, _ in combination))
             if candidate is None or candidate.implementation.lower is None:
                 continue
@@ -308,17 +325,27 @@ class Lowerer:
             # Guards of typed fields (a number that DECIMAL holds) belong to the branch; the others to all.
             own = [fast.guard for (_, test, fast) in combination if test]
             branches.append((" AND ".join(tests), Fast(result.value, result.form, conjunction([*own, result.guard]))))
-        if not branches:
+        if not 0 < len(branches) <= MOST_ALTERNATIVES:
             return None
         return self._dispatch(branches, nulls, guards)
 
+    def _null_call(self, call: Call) -> Fast | None:
+        """A call with a NULL in the spec's text: NULL, once the other arguments are known not to fail."""
+        guards = []
+        for argument in call.arguments:
+            fast = self.lower(argument)
+            if fast is None:
+                return None
+            guards.append(fast.guard)
+        return replace(NULL, guard=conjunction(guards))
+
     def _dispatch(self, branches: list[tuple[str, Fast]], nulls: list[str], guards: list[str | None]) -> Fast | None:
         """One value and one guard of a call's branches, each under the test of its arguments' types."""
-        if any(fast.form is Form.DECIMAL for _, fast in branches):
-            branches = [(test, to_decimal(fast) or fast) for test, fast in branches]
-        (form, *others) = {fast.form for _, fast in branches}
-        if others:
+        found = unify([fast for _, fast in branches])
+        if found is None:
             return None
+        form = found[0].form
+        branches = [(test, fast) for (test, _), fast in zip(branches, found, strict=True)]
         if len(branches) == 1:
             ((test, fast),) = branches
             value = fast.value
@@ -340,6 +367,8 @@ class Lowerer:
         return self._bound(Fast(value, form, guard))
 
     def _bound(self, fast: Fast) -> Fast:
+        if is_null(fast):
+            return fast
         guard = None if fast.guard is None else self.bind(fast.guard)
         return Fast(self.bind(fast.value), fast.form, guard)
 
@@ -375,7 +404,7 @@ class Lowerer:
                         content = f"({content} = 'true')"
                     options.append((type_, test, self._content(type_, self.bind(content))))
                 else:
-                    options.append((type_, test, Fast(text, Form.JSON)))
+                    options.append((type_, test, Fast(self.bind(f"CASE WHEN {test} THEN {text} END"), Form.JSON)))
         return _Alternatives(options, f"""({text} IS NULL OR {text} = '{{"NULL":true}}')""", whole.guard)
 
     def _content(self, type_: Type, content: str) -> Fast:
@@ -383,9 +412,9 @@ class Lowerer:
             case Type.BOOLEAN:
                 return Fast(content, Form.BOOLEAN)
             case Type.NUMBER:
-                value = self.bind(f"TRY_CAST({content} AS DECIMAL(38,9))")
-                guard = self.bind(f"regexp_full_match({content}, {sql_text(DECIMAL_TEXT)})")
-                return Fast(value, Form.DECIMAL, guard)
+                return decimal_of_text(self, content)
+            case Type.BINARY:
+                return Fast(content, Form.BASE64)
             case _:
                 return Fast(content, Form.TEXT)
 
@@ -397,6 +426,12 @@ class _Alternatives:
     options: list[tuple[Type, str, Fast]]
     is_null: str
     guard: str | None
+
+
+def lowered_types(call: Call, position: int) -> frozenset[Type]:
+    """The types that an argument of type ANY can have where the call has a fast form."""
+    candidates = [c for c in call.candidates if c.implementation.lower is not None]
+    return frozenset[Type]().union(*(c.accepts[position] for c in candidates))
 
 
 def readable(name: str) -> bool:
@@ -415,15 +450,17 @@ def _candidate(call: Call, types: tuple[Type, ...]) -> Candidate | None:
 def attribute_json(fast: Fast, type_: Type) -> str | None:
     """SQL for an attribute in DynamoDB JSON of a lowered value; NULL stays NULL. None where there is no fast form."""
     value = fast.value
+    if is_null(fast):
+        return value
     match fast.form:
         case Form.JSON:
             return value
+        case Form.BASE64:
+            return f"""'{{"B":"' || {value} || '"}}'"""
         case Form.TEXT if type_ is Type.STRING:
             return f"""'{{"S":' || to_json({value}) || '}}'"""
-        case Form.INTEGER:
-            return f"""'{{"N":"' || {value} || '"}}'"""
-        case Form.DECIMAL:
-            return f"""'{{"N":"' || rtrim(rtrim(({value})::VARCHAR, '0'), '.') || '"}}'"""
+        case Form.INTEGER | Form.DECIMAL:
+            return f"""'{{"N":"' || {text_of_number(fast)} || '"}}'"""
         case Form.BOOLEAN:
             return f"""CASE WHEN {value} THEN '{{"BOOL":true}}' WHEN NOT {value} THEN '{{"BOOL":false}}' END"""
         case _:

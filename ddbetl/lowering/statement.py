@@ -23,8 +23,9 @@ from ddbetl.expressions.projection import (
     Projection,
     Star,
 )
+from ddbetl.functions.forms import conjunction
 from ddbetl.functions.model import Form, Nulls, sql_text
-from ddbetl.lowering.duckdb_sql import TYPED_FIELDS, Lowerer, attribute_json, conjunction, readable
+from ddbetl.lowering.duckdb_sql import TYPED_FIELDS, Lowerer, attribute_json, lowered_types, readable
 from ddbetl.types import TAG_OF, Type
 
 # page: number; items: the raw JSON list; source_table; now_millis: the job's frozen time.
@@ -61,12 +62,12 @@ def build(
         guards += part.guards if part is not None else ["FALSE"]
     ok = conjunction(guards) or "TRUE"
 
-    sql = _read(lowerer, whole=projection.star is not None)
-    sql = _with_layers(sql, lowerer.layers(0, filtered))
+    sql = read_pages(lowerer, whole=projection.star is not None)
+    sql = with_layers(sql, lowerer.layers(0, filtered))
     if predicate is not None:
         # A row whose predicate may fail is kept: the reference evaluator decides, or says what is wrong.
         sql = f"SELECT * FROM ({sql}) WHERE NOT ({predicate.guard or 'TRUE'} AND ({predicate.value}) IS NOT TRUE)"
-    sql = _with_layers(sql, lowerer.layers(filtered, lowerer.depth))
+    sql = with_layers(sql, lowerer.layers(filtered, lowerer.depth))
     finished = item.sql if item is not None else "NULL::VARCHAR"
     key_hash = keyed.sql if keyed is not None else "NULL::UBIGINT"
     sql = f"SELECT page, position, {ok} AS ok, {finished} AS item, {key_hash} AS key FROM ({sql})"
@@ -83,9 +84,9 @@ def typed_attributes(expression: Expression) -> Iterator[str]:
         return
     for position, argument in enumerate(expression.arguments):
         if isinstance(argument, Attribute):
-            accepted = frozenset[Type]().union(*(c.accepts[position] for c in expression.candidates))
+            accepted = lowered_types(expression, position)
             strict = expression.function.nulls is Nulls.PROPAGATE
-            if not argument.steps and accepted <= TYPED_FIELDS.keys() and (strict or len(accepted) == 1):
+            if accepted and not argument.steps and accepted <= TYPED_FIELDS.keys() and (strict or len(accepted) == 1):
                 yield argument.name
         else:
             yield from typed_attributes(argument)
@@ -97,7 +98,7 @@ class _Part:
     guards: list[str | None]
 
 
-def _read(lowerer: Lowerer, whole: bool) -> str:
+def read_pages(lowerer: Lowerer, whole: bool) -> str:
     """SQL for one row an item, with the attribute columns that the lowered expressions read."""
     structures, attributes = lowerer.structures()
     lists = {f"l{n}": text for n, text in enumerate(structures)}
@@ -115,7 +116,8 @@ def _read(lowerer: Lowerer, whole: bool) -> str:
     return f"SELECT {', '.join(columns)} FROM ({rows})"
 
 
-def _with_layers(sql: str, layers: list[list[tuple[str, str]]]) -> str:
+def with_layers(sql: str, layers: list[list[tuple[str, str]]]) -> str:
+    """SQL with the bound columns of each layer beside those below it."""
     for layer in layers:
         sql = f"SELECT *, {', '.join(f'{definition} AS {name}' for name, definition in layer)} FROM ({sql})"
     return sql

@@ -2,8 +2,8 @@
 
 In: a ``SourceText``, any text whatever. Out: an ``ast.Spec`` whose nodes all have spans inside the text, or
 ``SpecError`` with every independent error, and nothing else. The grammar is ``grammar/ddbetl.lark``. Lark is imported
-with the first text: importing it and building its tables (364 states) takes 0.12 s of CPU, once in a process. Reading the
-tables from a file would save 0.08 s of that and need a writable place for them.
+with the first text: importing it and building its tables (364 states) takes 0.12 s of CPU, once in a process. Reading
+the tables from a file would save 0.08 s of that and need a writable place for them.
 """
 
 from __future__ import annotations
@@ -106,7 +106,7 @@ def attempt(text: str, rule: str, start: int, end: int, before: tuple[tuple[str,
     try:
         for kind, word in before:
             state.feed_token(Token(kind, word, start_pos=start, end_pos=start))
-        for token in session.lexer_thread.lex(state):
+        for token in session.lexer_thread.lex(state):  # type: ignore[no-untyped-call]
             # A token is refused after reductions only, when less is possible than before them.
             untouched = state.state_stack[:], state.value_stack[:]
             state.feed_token(token)
@@ -123,7 +123,8 @@ def attempt(text: str, rule: str, start: int, end: int, before: tuple[tuple[str,
     except UnexpectedCharacters as error:
         offset = error.pos_in_stream
     problems = tuple(problem for part in _parts(state.value_stack) for problem in part.problems)
-    return Failure(end if offset is None else offset, frozenset(session.accepts()), problems)
+    accepts = frozenset(session.accepts())  # type: ignore[no-untyped-call]
+    return Failure(end if offset is None else offset, accepts, problems)
 
 
 def _parts(values: Iterable[Any]) -> Iterator[Part]:

@@ -24,6 +24,7 @@ from botocore.credentials import (
 )
 from botocore.exceptions import BotoCoreError, ClientError
 
+from ddbetl.connectors.dynamodb.access import Access
 from ddbetl.connectors.dynamodb.endpoint import Endpoint, Proxies
 from ddbetl.connectors.dynamodb.signer import Credentials
 from ddbetl.connectors.dynamodb.wire import WireSettings
@@ -107,6 +108,10 @@ class Control:
         except ValueError as error:
             raise ConnectionFailed(f"the environment's proxy settings cannot be used: {error}") from error
         return WireSettings(max_connections=max_connections, ca_bundle=Path(bundle) if bundle else None, proxies=found)
+
+    def access(self, connections: int) -> Access:
+        """How the data plane reaches this connection's tables, by at most so many connections at once."""
+        return Access(self.endpoint(), self.wire_settings(connections), self.credentials())
 
     def credentials(self) -> CredentialSource:
         """The credentials of the connection, which stay fresh while somebody calls ``refresh`` now and then."""

@@ -1,0 +1,88 @@
+"""The pages of ``ddbetl functions``: the list by category, and the whole of one function.
+
+In: the registry. Out: text. Invariant: nothing is said here that the registry does not say.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+import click
+
+from ddbetl.cli.terminal import page_width, start_of, wrapped
+from ddbetl.diagnostics import did_you_mean
+from ddbetl.expressions.resolve import usage
+from ddbetl.functions.model import Example, Function
+from ddbetl.functions.registry import FUNCTIONS, OPERATORS
+
+EVERYTHING = (*FUNCTIONS, *OPERATORS)
+# A first sentence shorter than this says too little.
+FORM = 25
+
+
+def categories() -> Iterator[tuple[str, list[Function]]]:
+    """The functions by category, in the order of the registry."""
+    for name in dict.fromkeys(function.category for function in EVERYTHING):
+        yield name, [function for function in EVERYTHING if function.category == name]
+
+
+def catalogue() -> str:
+    """All functions and operators, a line each."""
+    size = max(len(function.name) for function in EVERYTHING)
+    lines = []
+    for category, members in categories():
+        lines.append(click.style(category, bold=True))
+        room = page_width() - size - 4
+        for function in members:
+            name = click.style(function.name.ljust(size), fg="cyan")
+            lines.append(f"  {name}  {gist(function.doc, room)}")
+        lines.append("")
+    lines.append("ddbetl functions NAME shows one with examples.")
+    return "\n".join(lines)
+
+
+def gist(doc: str, size: int) -> str:
+    """The beginning of a documentation, without Markdown's marks, that makes sense in so many cells."""
+    text = " ".join(doc.split()).replace("`", "")
+    sentences = re.split(r"(?<=[.])\s+(?=[A-Z])", text)
+    # A form, such as CAST(value AS NUMBER), says nothing by itself.
+    first = " ".join(sentences[:2]) if len(sentences[0]) < FORM else sentences[0]
+    if len(first) <= size:
+        return first
+    ends = [found.start() for found in re.finditer(r"[,;:.] ", first) if FORM <= found.start() < size]
+    return first[: ends[-1]] + "." if ends else start_of(first, size)
+
+
+def find(name: str) -> Function | None:
+    """The function or operator of a name, whatever its case and with or without parentheses."""
+    wanted = " ".join(name.removesuffix("()").upper().split())
+    return next((function for function in EVERYTHING if function.name.upper() == wanted), None)
+
+
+def unknown(name: str) -> str:
+    """What to say of a name that no function has."""
+    hint = did_you_mean(name, (function.name for function in EVERYTHING))
+    return f"error: there is no function {name}\n = {hint or 'ddbetl functions lists them all'}"
+
+
+def page(name: str) -> str | None:
+    """All about one function; None if there is none of that name."""
+    function = find(name)
+    if function is None:
+        return None
+    heads = usage(function).split("; ") if usage(function) else [function.name]
+    lines = [click.style(head, fg="cyan", bold=True) for head in heads]
+    lines += ["", wrapped("  ", function.doc.replace("`", ""), page_width()), ""]
+    size = max(len(example.expression) for example in function.examples)
+    for example in function.examples:
+        lines += _example(example, min(size, 56))
+    return "\n".join(lines)
+
+
+def _example(example: Example, size: int) -> list[str]:
+    colour = "red" if example.result.startswith("error:") else "green"
+    line = f"  {example.expression:<{size}}  → {click.style(example.result, fg=colour)}"
+    if example.item == "{}":
+        return [line]
+    return [line, click.style(f"    for the item {example.item}", dim=True)]

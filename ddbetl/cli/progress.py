@@ -1,0 +1,108 @@
+"""Progress of a run: bars on a terminal, a line every few seconds elsewhere.
+
+In: ``Progress`` values, whenever the run reports one. Out: standard error. Invariant: showing costs the run nothing but a
+reference: the bars are drawn by a thread of their own, from the newest value.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from ddbetl.cli.terminal import err, is_terminal
+
+if TYPE_CHECKING:
+    from ddbetl.engine.report import Progress
+
+# Seconds between two lines of plain progress.
+INTERVAL = 5.0
+
+Show = Callable[["Progress"], None]
+
+
+@contextmanager
+def shown(mode: str, stopping: Callable[[], bool]) -> Iterator[Show | None]:
+    """Show progress within the context; ``mode`` is auto, plain or none.
+
+    ``stopping`` tells whether the run was asked to stop.
+    """
+    if mode == "auto" and is_terminal(sys.stderr) and not _dumb():
+        from ddbetl.cli.bars import Bars
+
+        with Bars(stopping) as bars:
+            yield bars.update
+    elif mode == "none":
+        yield None
+    else:
+        yield Lines(err)
+
+
+def _dumb() -> bool:
+    import os
+
+    return os.environ.get("TERM") == "dumb"
+
+
+class Lines:
+    """Plain progress: a line every ``interval`` seconds of the run."""
+
+    def __init__(self, write: Callable[[str], None], interval: float = INTERVAL) -> None:
+        self._write = write
+        self._interval = interval
+        self._next = interval
+
+    def __call__(self, progress: Progress) -> None:
+        if progress.seconds >= self._next:
+            self._next = progress.seconds + self._interval
+            self._write(line(progress))
+
+
+def line(progress: Progress) -> str:
+    """The state of a run on one line."""
+    from ddbetl.plan.explain import duration
+
+    share = f"{percent(progress.fraction)}, " if progress.fraction is not None else ""
+    parts = [
+        f"{duration(progress.seconds)}: {share}{counts(progress)}",
+        f"{progress.items_per_second:,.0f} items/s",
+        rates(progress),
+        f"{duration(progress.eta)} left" if progress.eta is not None else "",
+        f"waiting: {progress.waiting}" if progress.waiting else "",
+    ]
+    return "; ".join(part for part in parts if part)
+
+
+def percent(fraction: float) -> str:
+    """A share in percent that is 100% only at the end."""
+    return f"{100 if fraction >= 1 else min(99, int(100 * fraction))}%"
+
+
+def counts(progress: Progress, separator: str = ", ") -> str:
+    """What has happened to the items so far."""
+    texts = [
+        f"{progress.read:,} read",
+        f"{progress.filtered:,} filtered out",
+        f"{progress.written:,} written",
+        f"{progress.rejected:,} rejected",
+    ]
+    if progress.skipped:
+        texts.append(f"{progress.skipped:,} skipped")
+    return separator.join(texts)
+
+
+def rates(progress: Progress) -> str:
+    """The units per second, against the budgets."""
+    budgets = [table.budget for table in progress.tables if not table.done]
+    budget = sum(b for b in budgets if b is not None) if budgets and None not in budgets else None
+    reading = sum(table.rate for table in progress.tables)
+    texts = [f"reading {against(reading, budget)}"] if budgets else []
+    if progress.write_units or progress.write_rate or progress.written:
+        texts.append(f"writing {against(progress.write_rate, progress.write_budget)}")
+    return ", ".join(texts) + " units/s" if texts else ""
+
+
+def against(rate: float, budget: float | None) -> str:
+    """A rate against its budget: ``412 of 1,000``."""
+    return f"{rate:,.0f}" if budget is None else f"{rate:,.0f} of {budget:,.0f}"

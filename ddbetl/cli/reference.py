@@ -1,0 +1,164 @@
+"""The reference pages of docs/ that are made from the program itself: commands, functions, errors.
+
+In: the commands, the registry of functions, the table of codes. Out: Markdown. ``python -m ddbetl.cli.reference docs/``
+writes the pages; a test compares them with what this module says.
+"""
+
+from __future__ import annotations
+
+import inspect
+import re
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import click
+
+from ddbetl.cli.commands import cli
+from ddbetl.cli.exit_codes import MEANINGS
+from ddbetl.cli.functions import categories
+from ddbetl.codes import CODES
+from ddbetl.expressions.resolve import usage
+from ddbetl.functions.model import Example, Function
+
+NOTE = "<!-- Written by python -m ddbetl.cli.reference docs/ -->"
+
+
+def commands_page() -> str:
+    """docs/cli.md: every command with its arguments and options."""
+    context = click.Context(cli, info_name="ddbetl")
+    lines = [NOTE, "", "# Commands", "", *_paragraphs(cli)]
+    lines += ["", "| command | |", "|---|---|"]
+    lines += [
+        f"| [`ddbetl {name}`](#ddbetl-{name}) | {_cell(command.get_short_help_str(limit=200))} |"
+        for name, command in cli.commands.items()
+    ]
+    lines += ["", "Results go to standard output; progress, questions and messages go to standard error."]
+    for name, command in cli.commands.items():
+        lines += ["", f"## ddbetl {name}", "", "```", _usage(command, context, name), "```", "", *_paragraphs(command)]
+        lines += ["", *_options(command, context, name)]
+    lines += ["", "## Exit codes", "", "| code | meaning |", "|---|---|"]
+    lines += [f"| {code.value} | {_cell(meaning)} |" for code, meaning in MEANINGS.items()]
+    lines += ["", "## Environment", "", "| variable | |", "|---|---|"]
+    lines += [f"| `{name}` | {_cell(meaning)} |" for name, meaning in ENVIRONMENT.items()]
+    return "\n".join(lines) + "\n"
+
+
+ENVIRONMENT = {
+    "AWS_…": "credentials, region, profile, endpoint, configuration files: as boto3 reads them",
+    "NO_COLOR": "no colours when set, as --no-color",
+    "DDBETL_DEBUG": "the traceback of a bug when set, as --debug",
+}
+
+
+def _usage(command: click.Command, context: click.Context, name: str) -> str:
+    own = click.Context(command, info_name=name, parent=context)
+    return " ".join(["ddbetl", name, *command.collect_usage_pieces(own)])
+
+
+def _paragraphs(command: click.Command) -> list[str]:
+    """The help of a command as Markdown: paragraphs, and the blocks that click keeps as they are as code."""
+    out: list[str] = []
+    for block in inspect.cleandoc(command.help or "").split("\n\n"):
+        if block.startswith("\b\n"):
+            out += ["```", inspect.cleandoc(block[2:]), "```", ""]
+        else:
+            out += [" ".join(block.split()), ""]
+    return out[:-1]
+
+
+def _options(command: click.Command, context: click.Context, name: str) -> list[str]:
+    own = click.Context(command, info_name=name, parent=context)
+    rows = [
+        record
+        for parameter in command.get_params(own)
+        if isinstance(parameter, click.Option) and (record := parameter.get_help_record(own)) is not None
+    ]
+    return ["| option | |", "|---|---|", *(f"| `{_cell(left)}` | {_cell(right)} |" for left, right in rows)]
+
+
+def functions_page() -> str:
+    """docs/functions.md: every function and operator with its examples, which the tests execute."""
+    lines = [
+        NOTE,
+        "",
+        "# Functions and operators",
+        "",
+        "Names ignore case. A NULL argument (a missing attribute, or DynamoDB's NULL value) gives NULL where nothing "
+        "else is said. A value of a type that a function does not take is an error of that row. "
+        "`ddbetl functions NAME` shows the same. Every example is executed by the tests.",
+    ]
+    for category, members in categories():
+        links = ", ".join(f"[`{function.name}`](#{_anchor(function.name)})" for function in members)
+        lines += ["", f"## {category.capitalize()}", "", links]
+        for function in members:
+            lines += ["", *_function(function)]
+    return "\n".join(lines) + "\n"
+
+
+def _function(function: Function) -> list[str]:
+    lines = [f'<a id="{_anchor(function.name)}"></a>', "", f"### `{function.name}`"]
+    if heads := usage(function):
+        lines += ["", "```", *heads.split("; "), "```"]
+    lines += ["", " ".join(function.doc.split()), "", "| expression | result | item |", "|---|---|---|"]
+    return [*lines, *(_example(example) for example in function.examples)]
+
+
+def _example(example: Example) -> str:
+    item = "" if example.item == "{}" else _code(example.item)
+    result = example.result
+    shown = f"*error:* {_cell(result.removeprefix('error:').strip())}" if result.startswith("error:") else _code(result)
+    return f"| {_code(example.expression)} | {shown} | {item} |"
+
+
+def _anchor(name: str) -> str:
+    """A place to link to, also for a name of signs."""
+    return "fn-" + re.sub(r"[^a-z0-9]+", lambda found: "".join(f"-{ord(c):x}" for c in found[0]), name.lower())
+
+
+def errors_page() -> str:
+    """docs/errors.md: every code that a message can carry."""
+    lines = [
+        NOTE,
+        "",
+        "# Errors and warnings",
+        "",
+        "A code never changes its meaning. `E…` is an error of the spec, found before anything is read or written; `W…` a "
+        "warning; `R…` an error of a single row, which goes to the rejects.",
+        "",
+        "| code | |",
+        "|---|---|",
+    ]
+    lines += [f"| [{code.code}](#{code.code.lower()}) | {_cell(code.title)} |" for code in CODES.values()]
+    for code in CODES.values():
+        lines += ["", f'<a id="{code.code.lower()}"></a>', "", f"## {code.code}: {code.title}", "", code.page.strip()]
+    return "\n".join(lines) + "\n"
+
+
+def _cell(text: str) -> str:
+    """A text that may stand in a cell of a Markdown table."""
+    return " ".join(text.split()).replace("|", "\\|")
+
+
+def _code(text: str) -> str:
+    """A text as code in a cell of a Markdown table, whatever backticks it has."""
+    fence = "``" if "`" in text else "`"
+    space = " " if text.startswith("`") or text.endswith("`") else ""
+    return f"{fence}{space}{_cell(text)}{space}{fence}"
+
+
+PAGES: dict[str, Callable[[], str]] = {
+    "cli.md": commands_page,
+    "functions.md": functions_page,
+    "errors.md": errors_page,
+}
+
+
+def write(folder: Path) -> None:
+    """Write the pages into a folder."""
+    for name, page in PAGES.items():
+        (folder / name).write_text(page(), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    write(Path(sys.argv[1]))

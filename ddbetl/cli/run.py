@@ -1,0 +1,163 @@
+"""``ddbetl run``: say what will be written where, ask, run, sum up.
+
+In: a plan. Out: messages and progress on standard error, the summary on standard output, the exit code. Invariant:
+without a yes, in whatever form, nothing is written.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import TYPE_CHECKING
+
+import click
+
+from ddbetl.cli import progress as progress_module
+from ddbetl.cli.describe import place
+from ddbetl.cli.exit_codes import ExitCode
+from ddbetl.cli.summary import as_value, page
+from ddbetl.cli.terminal import err, is_terminal, out, page_width, wrapped
+from ddbetl.errors import DdbetlError
+
+if TYPE_CHECKING:
+    from ddbetl.api import Plan
+    from ddbetl.engine.report import Progress, RunReport
+    from ddbetl.plan.physical import BatchWriteExec, PhysicalPlan
+
+# So many tables are listed by name; of more, the first and the last.
+LISTED = 3
+
+
+def run_plan(plan: Plan, *, yes: bool, progress: str, as_json: bool, state_dir: str) -> int:
+    """Run a plan after showing it and asking; returns the exit code."""
+    write = plan.physical.write
+    if write is None:
+        raise click.UsageError(
+            "this spec has no target: give it one with INSERT INTO, or with --into TABLE (ddbetl preview shows its rows)"
+        )
+    err(header(plan))
+    if not yes and not confirmed(plan, write):
+        err("Nothing was written.")
+        return ExitCode.INTERRUPTED
+    report = execute(plan, progress, state_dir)
+    out(json.dumps(as_value(report), indent=2, ensure_ascii=False) if as_json else page(report))
+    if report.outcome == "interrupted":
+        return ExitCode.INTERRUPTED
+    return ExitCode.REJECTS if report.progress.rejected else ExitCode.DONE
+
+
+def header(plan: Plan) -> str:
+    """What will be read and written, where, and how fast."""
+    physical = plan.physical
+    assert physical.write is not None
+    source_places = dict.fromkeys(_full_place(plan, scan.table.connection) for scan in physical.scans)
+    target_place = _full_place(plan, physical.write.table.connection)
+    rows = [("from", sources(physical))]
+    if list(source_places) != [target_place]:
+        rows.append(("", "; ".join(source_places)))
+    rows.append(("into", f"{physical.write.table.name}, in place of items with the same key"))
+    rows.append(("", target_place) if list(source_places) != [target_place] else ("at", target_place))
+    rows += [("read" if number == 0 else "", text) for number, text in enumerate(read_rates(physical))]
+    rows.append(("write", rate_text(physical.write.budget.units, physical.write.budget.basis)))
+    if physical.limit is not None:
+        rows.append(("limit", f"{physical.limit:,} rows"))
+    return "\n".join(wrapped(f"  {label:<6} ", text, page_width()) for label, text in rows if text) + "\n"
+
+
+def sources(physical: PhysicalPlan) -> str:
+    """The source tables: how many, which, how big."""
+    from ddbetl.plan.explain import size
+
+    names = [scan.table.name for scan in physical.scans]
+    listed = ", ".join(names) if len(names) <= LISTED else f"{names[0]} … {names[-1]}"
+    text = listed if len(names) == 1 else f"{len(names)} tables: {listed}"
+    known = [scan.table.description for scan in physical.scans if scan.table.description is not None]
+    items = sum(description.items for description in known)
+    if not items:
+        return text
+    return f"{text}; {items:,} items, {size(sum(description.size for description in known))}"
+
+
+def read_rates(physical: PhysicalPlan) -> list[str]:
+    """The read budgets, each with the number of tables that it is for."""
+    found: dict[str, int] = {}
+    for scan in physical.scans:
+        text = rate_text(scan.budget.units, scan.budget.basis)
+        found[text] = found.get(text, 0) + 1
+    if len(physical.scans) == 1:
+        return list(found)
+    if len(found) == 1:
+        return [f"{text}, each table" for text in found]
+    return [f"{text}, {'1 table' if count == 1 else f'each of {count} tables'}" for text, count in found.items()]
+
+
+def rate_text(units: float | None, basis: str) -> str:
+    """A budget: units per second and what they come from."""
+    return basis if units is None else f"{units:,.0f} units/s ({basis})"
+
+
+def _full_place(plan: Plan, connection: object) -> str:
+    site = next((site for one, site in plan.sites.items() if one == connection), None)
+    if site is None:
+        return ""
+    return f"{place(site)}, {site.endpoint}" if site.account else place(site)
+
+
+def confirmed(plan: Plan, write: BatchWriteExec) -> bool:
+    """Ask whether to write; without a terminal to ask on, that is a wrong command line."""
+    if not is_terminal(sys.stdin):
+        raise click.UsageError("run asks before it writes, and there is no terminal to ask on; --yes says yes")
+    site = plan.sites.get(write.table.connection)
+    where = f" in {place(site)}" if site is not None else ""
+    return click.confirm(f"Write to {write.table.name}{where}?", err=True)
+
+
+def execute(plan: Plan, mode: str, state_dir: str) -> RunReport:
+    """Run a plan with progress; Ctrl-C stops it cleanly, a second one at once."""
+    last: list[Progress] = []
+
+    def remember(progress: Progress) -> None:
+        last[:] = [progress]
+        if show is not None:
+            show(progress)
+
+    try:
+        with interruptible() as stop, progress_module.shown(mode, stop.is_set) as show:
+            report = plan.run(state_dir=state_dir, progress=remember, stop=stop)
+    except DdbetlError:
+        if last:
+            err(f"Stopped after {progress_module.line(last[0])}")
+        raise
+    if mode != "none" and not is_terminal(sys.stdout):
+        err(progress_module.line(report.progress))
+    return report
+
+
+@contextmanager
+def interruptible(end: Callable[[int], object] = os._exit) -> Iterator[threading.Event]:
+    """Give an event that the first Ctrl-C within the context sets; the second one ends the process."""
+    stop = threading.Event()
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        # Straight to the descriptor: the interrupted code may be in the middle of writing.
+        if stop.is_set():
+            os.write(2, b"\x1b[?25h\nStopped at once.\n" if is_terminal(sys.stderr) else b"\nStopped at once.\n")
+            end(ExitCode.INTERRUPTED)
+        elif not is_terminal(sys.stderr):
+            os.write(2, b"Stopping: what is in flight is finished; Ctrl-C again stops at once.\n")
+        stop.set()
+
+    if threading.current_thread() is not threading.main_thread():
+        yield stop
+        return
+    before = signal.signal(signal.SIGINT, interrupt)
+    try:
+        yield stop
+    finally:
+        signal.signal(signal.SIGINT, before)

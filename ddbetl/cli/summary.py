@@ -1,0 +1,144 @@
+"""The closing summary of a run.
+
+In: a ``RunReport``. Out: a table by source with totals, what was rejected and why, what to do next; or a JSON value.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ddbetl.cli.terminal import Column, page_width, table, visible, wrapped
+
+if TYPE_CHECKING:
+    from ddbetl.engine.report import RunReport, TableProgress
+
+
+def page(report: RunReport) -> str:
+    """The summary as text."""
+    lines = [_table(report), "", _headline(report)]
+    lines += [f"  {fact}" for fact in _facts(report)]
+    return "\n".join([*lines, *_rejects(report), *_next(report)])
+
+
+def _table(report: RunReport) -> str:
+    progress = report.progress
+    skipped = progress.skipped > 0
+    columns = [
+        Column("table", cut=True),
+        Column("read", right=True),
+        Column("filtered", right=True),
+        *([Column("skipped", right=True)] if skipped else []),
+        Column("written", right=True),
+        Column("rejected", right=True),
+        Column("units", right=True),
+        Column("seconds", right=True),
+    ]
+
+    def cells(name: str, one: TableProgress | Any, units: float, seconds: float) -> list[str]:
+        return [
+            name,
+            f"{one.read:,}",
+            f"{one.filtered:,}",
+            *([f"{one.skipped:,}"] if skipped else []),
+            f"{one.written:,}",
+            f"{one.rejected:,}",
+            f"{units:,.1f}",
+            f"{seconds:,.1f}",
+        ]
+
+    rows = [cells(t.name, t, t.units, t.seconds) for t in progress.tables]
+    if len(rows) == 1:
+        return table(columns, rows)
+    total = cells(f"{len(rows):,} tables", progress, progress.read_units, progress.seconds)
+    return table(columns, rows, last=total)
+
+
+def _headline(report: RunReport) -> str:
+    from ddbetl.plan.explain import duration
+
+    progress = report.progress
+    items = f"{progress.written:,} item{'s' * (progress.written != 1)}"
+    spent = duration(report.seconds)
+    match report.outcome:
+        case "interrupted":
+            return click.style("Interrupted", fg="yellow", bold=True) + f" after {spent}: {items} in {report.target}."
+        case "limit":
+            return click.style("Done", fg="green", bold=True) + (
+                f" in {spent}, at the spec's LIMIT: {items} written to {report.target}."
+            )
+        case _:
+            return click.style("Done", fg="green", bold=True) + f" in {spent}: {items} written to {report.target}."
+
+
+def _facts(report: RunReport) -> list[str]:
+    progress = report.progress
+    facts = [f"{progress.read_units:,.1f} read units, {progress.write_units:,.1f} write units"]
+    if report.seconds > 0:
+        facts[0] += f"; {progress.read / report.seconds:,.0f} items/s read, "
+        facts[0] += f"{progress.written / report.seconds:,.0f} written"
+    if progress.retries:
+        facts.append(f"{progress.retries:,} requests had to be repeated")
+    if report.by_reference:
+        facts.append(f"{report.by_reference:,} rows were computed one by one, by the reference evaluator")
+    return facts
+
+
+def _rejects(report: RunReport) -> list[str]:
+    count = report.progress.rejected
+    if not count:
+        return []
+    lines = ["", click.style(f"{count:,} row{'s' * (count != 1)} rejected", fg="red", bold=True)]
+    width = max(len(f"{cause.count:,}") for cause in report.causes) if report.causes else 0
+    lines += [
+        wrapped(f"  {cause.count:>{width},} × {cause.code}  ", visible(cause.message), page_width())
+        for cause in report.causes
+    ]
+    if report.rejects:
+        lines.append(f"  Each with its item and its error: {report.rejects}")
+    return lines
+
+
+def _next(report: RunReport) -> list[str]:
+    if report.outcome == "interrupted":
+        return ["", "To finish, run the same command again: what is written already is replaced by the same."]
+    if report.progress.rejected:
+        return ["", "To get them in, mend the spec or the items and run it again; the other rows come out the same."]
+    return []
+
+
+def as_value(report: RunReport) -> dict[str, Any]:
+    """The summary as a JSON value."""
+    progress = report.progress
+    return {
+        "ddbetl_run": 1,
+        "outcome": report.outcome,
+        "target": report.target,
+        "seconds": round(report.seconds, 3),
+        "read": progress.read,
+        "filtered": progress.filtered,
+        "skipped": progress.skipped,
+        "written": progress.written,
+        "rejected": progress.rejected,
+        "read_units": progress.read_units,
+        "write_units": progress.write_units,
+        "retries": progress.retries,
+        "by_reference": report.by_reference,
+        "tables": [
+            {
+                "table": one.name,
+                "read": one.read,
+                "filtered": one.filtered,
+                "skipped": one.skipped,
+                "written": one.written,
+                "rejected": one.rejected,
+                "read_units": one.units,
+                "seconds": round(one.seconds, 3),
+            }
+            for one in progress.tables
+        ],
+        "causes": [{"code": c.code, "message": c.message, "count": c.count} for c in report.causes],
+        "rejects": report.rejects,
+        "folder": report.folder,
+    }

@@ -1,0 +1,47 @@
+"""Run a coroutine to its end from ordinary code, on the fastest loop there is.
+
+Invariant: works also where a loop runs already in this thread, as in a notebook.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+
+def run_async(main: Callable[[], Coroutine[Any, Any, T]]) -> T:
+    """The result of a coroutine; a failure of one of its tasks is raised as itself, not as a group."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return _run(main)
+    with ThreadPoolExecutor(max_workers=1) as thread:
+        return thread.submit(_run, main).result()
+
+
+def _run(main: Callable[[], Coroutine[Any, Any, T]]) -> T:
+    try:
+        with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+            return runner.run(main())
+    except BaseExceptionGroup as group:
+        raise first_failure(group) from group
+
+
+def first_failure(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    """The first exception inside nested groups."""
+    failure: BaseException = group
+    while isinstance(failure, BaseExceptionGroup):
+        failure = failure.exceptions[0]
+    return failure
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    try:
+        import uvloop
+    except ImportError:
+        return None
+    return uvloop.new_event_loop

@@ -1,0 +1,93 @@
+"""A preview: the first rows that a plan would write, for as few units as possible.
+
+In: a physical plan. Out: rows in DynamoDB JSON, and what could not be computed. Invariant: nothing is written.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from ddbetl.connectors.dynamodb.access import Access
+from ddbetl.connectors.dynamodb.requests import read_scan, scan_body
+from ddbetl.connectors.dynamodb.retry import RetryPolicy, retrying
+from ddbetl.connectors.dynamodb.wire import WireClient
+from ddbetl.engine.rejects import Reject
+from ddbetl.engine.rows import Filtered, Row, RowEvaluator, RowFailure, decode_item
+from ddbetl.functions.model import RowContext
+from ddbetl.plan.catalog import Connection
+from ddbetl.plan.physical import PhysicalPlan, ScanExec
+
+# Items asked for at first; the next pages are larger, so that a rare row is found in few requests.
+FIRST_PAGE = 100
+PATIENCE = RetryPolicy(max_elapsed=30.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """``rows``: output items in DynamoDB JSON. ``read``: items read for them; ``units``: what that cost."""
+
+    rows: tuple[Mapping[str, Any], ...]
+    read: int
+    filtered: int
+    rejects: tuple[Reject, ...]
+    units: float
+
+
+async def preview(plan: PhysicalPlan, access: Mapping[Connection, Access], rows: int) -> Preview:
+    """The first rows, table after table."""
+    gathered = _Gathered(plan, min(rows, plan.limit) if plan.limit is not None else rows)
+    clients = {connection: one.client() for connection, one in access.items()}
+    try:
+        for scan in plan.scans:
+            await gathered.read(scan, clients[scan.table.connection])
+    finally:
+        for client in clients.values():
+            await client.aclose()
+    return Preview(tuple(gathered.rows), gathered.seen, gathered.filtered, tuple(gathered.rejects), gathered.units)
+
+
+class _Gathered:
+    def __init__(self, plan: PhysicalPlan, wanted: int) -> None:
+        self._evaluator = RowEvaluator(plan.transform, plan.write.key if plan.write is not None else ())
+        self._plan = plan
+        self._wanted = wanted
+        self.rows: list[Mapping[str, Any]] = []
+        self.rejects: list[Reject] = []
+        self.seen = self.filtered = 0
+        self.units = 0.0
+
+    @property
+    def full(self) -> bool:
+        return len(self.rows) + len(self.rejects) >= self._wanted
+
+    async def read(self, scan: ScanExec, client: WireClient) -> None:
+        """Read a table until there are enough rows."""
+        start, limit = b"", FIRST_PAGE
+        while not self.full:
+            body = scan_body(scan.request, 0, 1, start, limit)
+            response = await retrying(lambda body=body: client.request("Scan", body), PATIENCE)  # type: ignore[misc]
+            answer = read_scan(response.body)
+            self.seen += answer.scanned_count
+            self.filtered += answer.scanned_count - answer.count
+            self.units += answer.consumed_capacity.units if answer.consumed_capacity is not None else 0.0
+            self._take(scan, msgspec.json.decode(answer.items, type=list[msgspec.Raw]))
+            start, limit = bytes(answer.last_evaluated_key), limit * 4
+            if not start or start == b"null":
+                return
+
+    def _take(self, scan: ScanExec, items: list[msgspec.Raw]) -> None:
+        context = RowContext(scan.table.name, self._plan.now)
+        for raw in items:
+            if self.full:
+                return
+            match self._evaluator.row(raw, context):
+                case Filtered():
+                    self.filtered += 1
+                case Row(item=item):
+                    self.rows.append(decode_item(item))
+                case RowFailure(code=code, message=message, span=span):
+                    self.rejects.append(Reject(scan.table.name, decode_item(raw), code, message, span))
