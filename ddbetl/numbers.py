@@ -53,9 +53,9 @@ def check_number(number: Decimal) -> Decimal:
         return Decimal(0)
     exact = ROUNDED.plus(number)
     if exact != number:
-        raise RowError("R0104", f"{number} has more than {DIGITS} significant digits")
+        raise RowError("R0104", f"{number_text(number)} has more than {DIGITS} significant digits")
     if not SMALLEST_EXPONENT <= exact.adjusted() <= LARGEST_EXPONENT:
-        raise RowError("R0103", f"{exact} is outside of DynamoDB's range (1E-130 to 9.9E+125)")
+        raise RowError("R0103", f"{number_text(exact)} is outside of DynamoDB's range (1E-130 to 9.9E+125)")
     return exact
 
 

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from types import TracebackType
 
 from rich.console import Console, ConsoleOptions, Group, RenderResult
@@ -131,9 +132,7 @@ def _tables(tables: Sequence[TableProgress], width: int, room: int) -> list[Tabl
     lines: list[Table | Text] = [grid]
     if len(shown) < len(tables):
         done = sum(t.done for t in tables)
-        lines.append(
-            Text(f"  of {len(tables):,} tables: {done:,} done, {len(tables) - done:,} under way", style="dim")
-        )
+        lines.append(Text(f"  of {len(tables):,} tables: {done:,} done, {len(tables) - done:,} under way", style="dim"))
     return lines
 
 
@@ -154,3 +153,28 @@ def short_names(names: Sequence[str], size: int) -> list[str]:
         if len(common) > 3:
             names = ["…" + name[len(common) :] for name in names]
     return [shorten(name, size) for name in names]
+
+
+@contextmanager
+def loading(tables: int) -> Iterator[Callable[[str, int], None]]:
+    """Show how many tables of the demo are loaded; gives a function to call after each."""
+    console = Console(file=sys.stderr, no_color=not colours(sys.stderr), highlight=False)
+    with Live(console=console, transient=True, redirect_stdout=False, redirect_stderr=False) as live:
+
+        def show(done: int, name: str) -> None:
+            grid = Table.grid(padding=(0, 1), expand=True)
+            grid.add_column(width=0)
+            grid.add_column(ratio=1)
+            grid.add_column(justify="right", no_wrap=True)
+            grid.add_row("", _bar(done / tables), f"{done} of {tables} tables")
+            live.update(Group(grid, Text(f"  {name}", style="dim")), refresh=True)
+
+        done = 0
+
+        def advance(name: str, items: int) -> None:
+            nonlocal done
+            done += 1
+            show(done, name)
+
+        show(0, "")
+        yield advance

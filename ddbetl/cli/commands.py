@@ -148,7 +148,9 @@ def explain(request: Request, as_json: bool) -> None:
 
 @command(
     takes_spec,
-    click.option("--rows", metavar="N", type=click.IntRange(1, 10_000), default=20, show_default=True, help="How many."),
+    click.option(
+        "--rows", metavar="N", type=click.IntRange(1, 10_000), default=20, show_default=True, help="How many."
+    ),
     click.option("--json", "as_json", is_flag=True, help="One item a line, in DynamoDB JSON."),
 )
 def preview(request: Request, rows: int, as_json: bool) -> None:

@@ -50,8 +50,8 @@ def gist(doc: str, size: int) -> str:
     first = " ".join(sentences[:2]) if len(sentences[0]) < FORM else sentences[0]
     if len(first) <= size:
         return first
-    ends = [found.start() for found in re.finditer(r"[,;:.] ", first) if FORM <= found.start() < size]
-    return first[: ends[-1]] + "." if ends else start_of(first, size)
+    ends = [found.start() for found in re.finditer(r"[,;:.] ", first) if FORM <= found.start() < size - 1]
+    return first[: ends[-1]] + " …" if ends else start_of(first, size)
 
 
 def find(name: str) -> Function | None:

@@ -60,9 +60,7 @@ def rows_as_table(rows: Sequence[Mapping[str, Any]], first: Sequence[str] = (), 
     present = dict.fromkeys(name for row in rows for name in row)
     names = [name for name in dict.fromkeys((*first, *present)) if name in present]
     limit = width()
-    texts = {
-        name: [_cell(row[name], limit is not None) if name in row else "" for row in rows] for name in names
-    }
+    texts = {name: [_cell(row[name], limit is not None) if name in row else "" for row in rows] for name in names}
     shown, rest = _fitting(names, texts, limit - len(indent) if limit is not None else None)
     numbers = {name for name in shown if all("N" in row[name] for row in rows if name in row)}
     page = table(

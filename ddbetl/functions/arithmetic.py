@@ -12,7 +12,7 @@ from decimal import Decimal
 from typing import TypeAlias
 
 from ddbetl.errors import RowError
-from ddbetl.functions.forms import attempt, number_literal, to_decimal
+from ddbetl.functions.forms import attempt, number_literal, to_decimal, to_integer
 from ddbetl.functions.model import (
     DURATION,
     NUMBER,
@@ -28,7 +28,7 @@ from ddbetl.functions.model import (
     Parameter,
     Signature,
 )
-from ddbetl.numbers import EXACT, ROUNDED, check_number
+from ddbetl.numbers import EXACT, ROUNDED, check_number, number_text
 from ddbetl.types import Duration, Timestamp, Type, Value
 
 _HINT = "|| puts texts together, to_number(…) makes a number of a text, parse_time(…) a time"
@@ -159,7 +159,7 @@ def check_millis(millis: int) -> int:
 def whole_millis(number: Decimal) -> int:
     """A number of milliseconds that must be whole."""
     if number != number.to_integral_value():
-        raise RowError("R0110", f"a duration is a whole number of milliseconds, not {number}")
+        raise RowError("R0110", f"a duration is a whole number of milliseconds, not {number_text(number)}")
     return check_millis(int(number))
 
 
@@ -212,11 +212,10 @@ def _lower_scaled(lowering: Lowering, arguments: tuple[Fast, ...]) -> Fast | Non
     left, right = arguments
     if left.form is not Form.MILLIS:
         left, right = right, left
-    if right.form is not Form.INTEGER:
-        whole = lowering.bind(f"TRY_CAST({right.value} AS BIGINT)")
-        is_whole = f"coalesce({right.value} = CAST({whole} AS DECIMAL(38,9)), FALSE)"
-        return attempt(lowering, f"{left.value} * {whole}", Form.MILLIS, is_whole)
-    return attempt(lowering, f"{left.value} * {right.value}", Form.MILLIS)
+    factor = to_integer(lowering, right)
+    if factor is None:
+        return None
+    return attempt(lowering, f"{left.value} * {factor.value}", Form.MILLIS, factor.guard)
 
 
 # The operators
@@ -319,7 +318,7 @@ MULTIPLY = Function(
         Example("12 hours * 2 = 1 day", "TRUE"),
         Example(
             "n * n",
-            "error: 1E+126 is outside of DynamoDB's range (1E-130 to 9.9E+125)",
+            "error: n * n: 1E+126 is outside of DynamoDB's range (1E-130 to 9.9E+125)",
             '{"n": {"N": "1E+63"}}',
         ),
     ),
@@ -341,7 +340,7 @@ DIVIDE = Function(
         Example("7 / 2", "3.5"),
         Example("2 / 3", "0.66666666666666666666666666666666666667"),
         Example("90 minutes / 1 hour", "1.5"),
-        Example("1 / n", "error: 1 / 0: division by zero", '{"n": {"N": "0"}}'),
+        Example("1 / n", "error: 1 / n: division by zero", '{"n": {"N": "0"}}'),
     ),
 )
 

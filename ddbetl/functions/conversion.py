@@ -10,7 +10,7 @@ from decimal import Decimal
 
 from ddbetl.errors import RowError
 from ddbetl.functions.arithmetic import lower_seconds, seconds, whole_millis
-from ddbetl.functions.forms import attempt, decimal_of_text, text_of_number
+from ddbetl.functions.forms import attempt, conjunction, decimal_of_text, text_of_number, to_integer
 from ddbetl.functions.model import (
     BINARY,
     BOOLEAN,
@@ -196,6 +196,15 @@ def _duration(number: Decimal) -> Duration:
     return Duration(whole_millis(EXACT.multiply(number, Decimal(1000))))
 
 
+def _lower_duration(lowering: Lowering, arguments: tuple[Fast, ...]) -> Fast | None:
+    (number,) = arguments
+    millis = to_integer(lowering, Fast(lowering.bind(f"TRY({number.value} * 1000)"), number.form))
+    if millis is None:
+        return None
+    # NULL where the product has no place in its form.
+    return Fast(millis.value, Form.MILLIS, conjunction([f"({millis.value} IS NOT NULL)", millis.guard]))
+
+
 def _cast(type_: Type, doc: str, signatures: tuple[Signature, ...], *examples: Example) -> Function:
     return Function(f"CAST AS {type_}", "operator", f"`CAST(value AS {type_})`. {doc}", signatures, examples)
 
@@ -260,7 +269,7 @@ CASTS: tuple[Function, ...] = (
             Signature(
                 _one(NUMBER),
                 Type.DURATION,
-                Implementation(_duration, None, slow_because="a number is made a duration"),
+                Implementation(_duration, _lower_duration),
                 nullable=False,
             ),
         ),

@@ -65,14 +65,13 @@ def to_decimal(fast: Fast) -> Fast | None:
 
 
 def to_integer(lowering: Lowering, fast: Fast) -> Fast | None:
-    """A lowered NUMBER as INTEGER, behind the guard that it is whole and fits; None for another form."""
+    """A lowered NUMBER as INTEGER; the guard, that it is whole and fits, is about this step alone. None: another form."""
     match fast.form:
         case Form.INTEGER:
-            return fast
+            return Fast(fast.value, fast.form)
         case Form.DECIMAL:
             value = lowering.bind(f"TRY_CAST({fast.value} AS BIGINT)")
-            whole = f"coalesce({fast.value} = CAST({value} AS DECIMAL(38,9)), FALSE)"
-            return Fast(value, Form.INTEGER, conjunction([fast.guard, whole]))
+            return Fast(value, Form.INTEGER, f"coalesce({fast.value} = CAST({value} AS DECIMAL(38,9)), FALSE)")
         case _:
             return None
 

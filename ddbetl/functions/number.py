@@ -23,7 +23,7 @@ from ddbetl.functions.model import (
     Parameter,
     Signature,
 )
-from ddbetl.numbers import EXACT, check_number
+from ddbetl.numbers import EXACT, check_number, number_text
 from ddbetl.types import Type
 
 _NUMBER = Parameter("number", NUMBER, hint="to_number(…) makes a number of a text")
@@ -99,7 +99,7 @@ _MOST_PLACES = 200
 
 def _round(number: Decimal, places: Decimal = Decimal(0)) -> Decimal:
     if places != places.to_integral_value():
-        raise RowError("R0110", f"places must be a whole number, not {places}")
+        raise RowError("R0110", f"places must be a whole number, not {number_text(places)}")
     exponent = number.as_tuple().exponent
     assert isinstance(exponent, int)
     kept = max(-_MOST_PLACES, min(int(places), _MOST_PLACES))
@@ -113,15 +113,14 @@ _LOWEST_PLACE = -18
 
 
 def _bind_round(binding: Binding) -> Implementation:
-    places = binding.constants.get("places", Decimal(0))
-    if not isinstance(places, Decimal):
-        return Implementation(_round, slow_because="the number of places is not a constant")
+    known = binding.constants.get("places")
+    places = known if isinstance(known, Decimal) else Decimal(0)
     if places != places.to_integral_value():
         raise ArgumentError("places", "round: places must be a whole number")
 
     def lower(lowering: Lowering, arguments: tuple[Fast, ...]) -> Fast | None:
         number = to_decimal(arguments[0])
-        if number is None or places < _LOWEST_PLACE:
+        if number is None or places < _LOWEST_PLACE or (len(arguments) > 1 and known is None):
             return None
         if places >= (0 if arguments[0].form is Form.INTEGER else SCALE):
             return arguments[0]
@@ -150,7 +149,7 @@ ROUND = Function(
         Example("round(12.345, 2)", "12.35"),
         Example("round(-2.5)", "-3"),
         Example("round(1250, -2)", "1300"),
-        Example("round(1.5, places)", "error: round: places must be a whole number, not 0.5", '{"places": {"N": "0.5"}}'),
+        Example("round(1.5, places)", "error: round(1.5, places): places must be a whole number, not 0.5", '{"places": {"N": "0.5"}}'),
     ),
 )
 

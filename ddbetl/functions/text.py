@@ -23,6 +23,7 @@ from ddbetl.functions.model import (
     Parameter,
     Signature,
 )
+from ddbetl.numbers import number_text
 from ddbetl.types import Type, Value
 
 # No item holds a text of so many characters; DuckDB's substring takes positions up to twice this.
@@ -121,7 +122,7 @@ TRIM = Function(
 
 def _whole(number: Decimal, what: str) -> int:
     if number != number.to_integral_value():
-        raise RowError("R0110", f"{what} must be a whole number, not {number}")
+        raise RowError("R0110", f"{what} must be a whole number, not {number_text(number)}")
     return int(number)
 
 
@@ -205,7 +206,7 @@ SUBSTR = Function(
         Example("substr('abc', 7)", "''"),
         Example(
             "substr('abc', 1, n)",
-            "error: substr: length must not be negative, but is -1",
+            "error: substr('abc', 1, n): length must not be negative, but is -1",
             '{"n": {"N": "-1"}}',
         ),
     ),

@@ -9,6 +9,7 @@ Everything that comes from the spec enters the SQL through ``sql_text`` or ``sql
 
 from __future__ import annotations
 
+import base64
 import json
 import re
 from dataclasses import dataclass, field, replace
@@ -28,6 +29,7 @@ MOST_COMBINATIONS = 256
 
 # The fields of an attribute that are read as typed columns; every other type is read as JSON text.
 TYPED_FIELDS = {Type.STRING: "VARCHAR", Type.NUMBER: "VARCHAR", Type.BOOLEAN: "BOOLEAN", Type.BINARY: "VARCHAR"}
+
 
 def sql_name(name: str) -> str:
     """A name as a quoted SQL identifier."""
@@ -159,6 +161,8 @@ class Lowerer:
                 return None if text is None else Fast(text, Form.TEXT)
             case Decimal():
                 return number_literal(value)
+            case bytes():
+                return Fast(f"'{base64.b64encode(value).decode()}'", Form.BASE64)
             case Timestamp(millis=millis) | Duration(millis=millis):
                 return Fast(f"{millis}::BIGINT", Form.MILLIS) if abs(millis) < 2**62 else None
             case _:
@@ -305,7 +309,8 @@ class Lowerer:
                     nulls.append(f"{fast.value} IS NULL")
                 options.append([(argument.type, "", fast)])
                 continue
-            found = self._alternatives(argument, lowered_types(call, position))
+            types = lowered_types(call, position)
+            found = self._alternatives(argument, types) if types else None
             if found is None:
                 return None
             guards.append(found.guard)

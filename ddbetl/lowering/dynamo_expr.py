@@ -65,9 +65,20 @@ def _junction(word: str, neutral: bool, operands: tuple[_Condition, ...]) -> _Co
                 return not neutral
             if one is not neutral and one not in flat:
                 flat.append(one)
-    if not flat:
+    kept = [one for one in flat if not any(_implied(other, one, word) for other in flat if other is not one)]
+    if not kept:
         return neutral
-    return flat[0] if len(flat) == 1 else _Junction(word, tuple(flat))
+    return kept[0] if len(kept) == 1 else _Junction(word, tuple(kept))
+
+
+def _implied(other: _Condition, one: _Condition, word: str) -> bool:
+    """Absorption: beside A, ``A OR B`` says nothing more in a conjunction, nor ``A AND B`` in a disjunction."""
+
+    def parts(condition: _Condition) -> frozenset[_Condition]:
+        inside = isinstance(condition, _Junction) and condition.word != word
+        return frozenset(condition.operands) if inside and isinstance(condition, _Junction) else frozenset({condition})
+
+    return parts(other) < parts(one)
 
 
 def _and(*operands: _Condition) -> _Condition:

@@ -101,7 +101,7 @@ class _Part:
 def read_pages(lowerer: Lowerer, whole: bool) -> str:
     """SQL for one row an item, with the attribute columns that the lowered expressions read."""
     structures, attributes = lowerer.structures()
-    lists = {f"l{n}": text for n, text in enumerate(structures)}
+    lists = {f"s{n}": text for n, text in enumerate(structures)}
     if whole or not lists:
         lists["w"] = '["JSON"]'
     parsed = ", ".join(f"from_json(items, {sql_text(text)}) AS {name}" for name, text in lists.items())

@@ -31,12 +31,12 @@ def resolve(rate: Rate, table: TableDescription | None, direction: str) -> Budge
         case Unlimited():
             return Budget(None, "unlimited")
         case UnitRate(value=value):
-            return Budget(float(value), f"{value:,f} {unit} as written")
+            return Budget(float(value), "as written")
         case PercentRate(value=percent):
             if table is None:
                 return Budget(None, f"{percent:f}% of what the table can take")
             base, what = _base(table, direction)
-            return Budget(float(percent) * base / 100, f"{percent:f}% of {base:,} {unit}, {what}")
+            return Budget(float(percent) * base / 100, f"{percent:f}% of {base:,} {unit} ({what})")
 
 
 def _base(table: TableDescription, direction: str) -> tuple[int, str]:
@@ -47,7 +47,7 @@ def _base(table: TableDescription, direction: str) -> tuple[int, str]:
     limit = table.max_read if read else table.max_write
     warm = table.warm_read if read else table.warm_write
     if warm and (not limit or warm <= limit):
-        return warm, "its warm throughput"
+        return warm, "warm throughput"
     if limit:
-        return limit, "its on-demand maximum"
-    return DEFAULT_QUOTA, "the default quota of an on-demand table"
+        return limit, "on-demand maximum"
+    return DEFAULT_QUOTA, "default quota"

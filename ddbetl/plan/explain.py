@@ -1,7 +1,7 @@
 """Explain: what a plan will do, as text and as JSON.
 
-In: a physical plan and, where it was made online, the sites. Out: a page of text, or a JSON value of the versioned schema
-that docs/explain.md describes. Invariant: everything shown is read off the plan that would run.
+In: a physical plan and, where it was made online, the sites. Out: a page of text, or a JSON value of the versioned
+schema that docs/explain.md describes. Invariant: everything shown is read off the plan that would run.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from ddbetl.diagnostics import render
 from ddbetl.expressions.ir import Attribute, Constant
 from ddbetl.expressions.projection import OutputColumn
 from ddbetl.lowering.duckdb_sql import Lowerer, attribute_json
+from ddbetl.plan.budget import Budget
 from ddbetl.plan.catalog import Connection, Site
 from ddbetl.plan.logical import parts
 from ddbetl.plan.physical import PhysicalPlan, ScanExec
@@ -171,26 +172,37 @@ def _headline(plan: PhysicalPlan) -> str:
 
 
 def _sources(plan: PhysicalPlan, sites: Mapping[Connection, Site]) -> str:
-    rows = [("table", "items", "size", "billing", "segments", "read units/s")]
+    rows = [("table", "items", "size", "segments", "units/s", "")]
     for scan in plan.scans:
         description = scan.table.description
         if description is None:
-            rows.append((scan.table.name, "?", "?", "?", "?", str(scan.budget.basis)))
+            rows.append((scan.table.name, "?", "?", "?", "?", scan.budget.basis))
             continue
-        billing = "on demand" if description.on_demand else "provisioned"
-        units = "unlimited" if scan.budget.units is None else f"{scan.budget.units:,.0f}  ({scan.budget.basis})"
         rows.append(
-            (scan.table.name, f"{description.items:,}", size(description.size), billing, str(scan.segments), units)
+            (
+                scan.table.name,
+                f"{description.items:,}",
+                size(description.size),
+                str(scan.segments),
+                _units(scan.budget),
+                scan.budget.basis,
+            )
         )
     if len(plan.scans) > 1 and all(s.table.description is not None for s in plan.scans):
         items = sum(s.table.description.items for s in plan.scans if s.table.description is not None)
         volume = sum(s.table.description.size for s in plan.scans if s.table.description is not None)
         segments = sum(s.segments for s in plan.scans)
-        rows.append((f"{len(plan.scans)} tables", f"{items:,}", size(volume), "", str(segments), ""))
+        rows.append((f"{len(plan.scans)} tables", f"{items:,}", size(volume), str(segments), "", ""))
     where = dict.fromkeys(_place(sites.get(scan.table.connection)) for scan in plan.scans)
     offline = any(scan.table.description is None for scan in plan.scans)
     note = "offline: the tables were not looked up" if offline else "; ".join(where)
-    return f"SOURCES  {note}\n{columns(rows, right=(1, 2, 4))}"
+    return f"SOURCES  {note}\n{columns(rows, right=(1, 2, 3, 4))}"
+
+
+def _units(budget: Budget) -> str:
+    if budget.units is None:
+        return "unlimited" if budget.basis == "unlimited" else "?"
+    return f"{budget.units:,.0f}"
 
 
 def _place(site: Site | None) -> str:
@@ -256,7 +268,9 @@ def _write(plan: PhysicalPlan, sites: Mapping[Connection, Site]) -> str:
     write = plan.write
     lines = ["WRITE  BatchWriteItem, 25 puts a request; an item of the same key is replaced"]
     key = ", ".join(f"{k.name} {k.type}" for k in write.key) or "not looked up"
-    units = write.budget.basis if write.budget.units is None else f"{write.budget.units:,.0f}  ({write.budget.basis})"
+    units = _units(write.budget)
+    if units != write.budget.basis:
+        units = f"{units}  {write.budget.basis}"
     rows = [
         ("target", f"{write.table.name}  {_place(sites.get(write.table.connection))}".rstrip()),
         ("key", key),
@@ -284,7 +298,7 @@ def _estimate(plan: PhysicalPlan) -> str:
         return ""
     units = f"reading costs about {predicted.read_units:,.0f} read units"
     if predicted.read_seconds is not None:
-        units += f" and takes at least {duration(predicted.read_seconds)} at these rates"
+        units += f"; it takes {duration(predicted.read_seconds)} or more at these rates"
     return f"ESTIMATE  {units}\n  (from the sizes that DynamoDB counts every six hours; this page cost no units)"
 
 

@@ -15,7 +15,7 @@ from ddbetl.expressions.evaluate import evaluator
 from ddbetl.expressions.ir import Attribute, Call, Constant, Expression
 from ddbetl.expressions.resolve import ResolveError, Settings, resolve
 from ddbetl.functions.model import Function, Nulls, RowContext
-from ddbetl.functions.registry import FUNCTIONS, function, operator
+from ddbetl.functions.registry import FUNCTIONS, OPERATORS, function, operator
 from ddbetl.source import SourceText, Span
 from ddbetl.syntax import ast
 from ddbetl.syntax.formatter import format_expression
@@ -33,7 +33,7 @@ UNITS = {
     "week": 604_800_000,
 }
 
-CASTS = ("STRING", "NUMBER", "BOOLEAN", "BINARY", "TIMESTAMP")
+CASTS = tuple(cast.name.removeprefix("CAST AS ") for cast in OPERATORS if cast.name.startswith("CAST AS "))
 
 
 @dataclass(slots=True)

@@ -11,6 +11,7 @@ and stops after MAX_PROBLEMS.
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 from dataclasses import dataclass
 
 from ddbetl.diagnostics import Diagnostic, Label
@@ -180,12 +181,11 @@ def _unclosed(text: str, start: int, tokens: list[Token]) -> Diagnostic:
     if text[start] == "/":
         return Diagnostic("E0104", "this comment has no end", Span(start, start + 2), "close it with */")
     code, what = ("E0102", "text") if text[start] == "'" else ("E0103", "name in double quotes")
-    # Where an earlier one runs over a line's end, it is that one whose closing quote is missing.
+    # Where an earlier one runs over a line's end, or into a word, it is that one whose closing quote is missing.
     kind = "text" if text[start] == "'" else "quoted"
-    across = next((t for t in tokens if t.kind == kind and "\n" in t.text), None)
-    labels = (
-        () if across is None else (Label(Span(across.start, across.start + 1), "or this one, which runs over a line"),)
-    )
+    suspects = (t for t, after in pairwise([*tokens, None]) if t is not None and t.kind == kind and _runs_on(t, after))
+    suspect = next(suspects, None)
+    labels = () if suspect is None else (Label(Span(suspect.start, suspect.start + 1), "or this one, further up"),)
     line_end = text.find("\n", start)
     end = len(text) if line_end < 0 else line_end
     return Diagnostic(
@@ -195,6 +195,11 @@ def _unclosed(text: str, start: int, tokens: list[Token]) -> Diagnostic:
         f"close it with {text[start]}; a quote inside is doubled",
         labels,
     )
+
+
+def _runs_on(token: Token, after: Token | None) -> bool:
+    """Tell whether a text or quoted name goes where it hardly should."""
+    return "\n" in token.text or (after is not None and after.start == token.end and after.kind in ("word", "number"))
 
 
 def _stray(characters: str, start: int) -> Diagnostic:

@@ -15,6 +15,7 @@ from ddbetl.time.zone import Zone
 
 _DATE = "[0-9]{4}-(?:0?[1-9]|1[0-2])-(?:0?[1-9]|[12][0-9]|3[01])"
 _CLOCK = "(?:[01]?[0-9]|2[0-3]):[0-5]?[0-9](?::[0-5]?[0-9](?:[.][0-9]{1,9})?)?"
+_BOTH_GROUPS = r"\1\2"
 # Added before dividing, so that microseconds of the years from 0 are cut toward the past.
 _YEAR_0_MICROS = 62_167_219_200_000_000
 
@@ -49,18 +50,31 @@ def _pattern(pattern: Pattern, zone: Zone, column: str, pivot_year: int | None) 
     shape = shape_of(pattern, pivot_year)
     if shape is None:
         return None
-    local = _strptime(shape, column)
-    return local if shape.has_offset else local_to_instant(zone, local)
+    if not shape.has_offset:
+        return local_to_instant(zone, _read(shape, column, "", ""))
+    return f"COALESCE({_read(shape, column, OFFSET_REGEX, '%z')}, {_read(shape, column, 'Z', 'Z')})"
 
 
-def _strptime(shape: Shape, column: str) -> str:
-    matching = _matching(column, shape.regex)
-    if shape.prefix:
-        matching = f"({_text(shape.prefix)} || {matching})"
-    time = f"try_strptime({matching}, {_text(shape.format)})"
+def _read(shape: Shape, column: str, offset_regex: str, offset_format: str) -> str:
+    """Read the texts with one form of offset, as milliseconds; NULL for others."""
+    before, after = shape.regexes
+    text = _matching(column, before + offset_regex + after)
+    time = _strptime(shape, text, offset_format)
     if shape.day_name:
-        time = f"CASE WHEN strftime({time}, '%a') = substr({column}, 1, 3) THEN {time} END"
+        if offset_format == "%z":
+            # The day's name belongs to the local date, and strftime would take the session's.
+            local = f"regexp_replace({text}, {_text(f'^({before}){offset_regex}({after})$')}, {_text(_BOTH_GROUPS)})"
+            day = _strptime(shape, local, "")
+        else:
+            day = time
+        time = f"CASE WHEN strftime({day}, '%a') = substr({column}, 1, 3) THEN {time} END"
     return _floored(time) if shape.sub_millis else f"(epoch_us({time}) // 1000)"
+
+
+def _strptime(shape: Shape, text: str, offset_format: str) -> str:
+    if shape.prefix:
+        text = f"({_text(shape.prefix)} || {text})"
+    return f"try_strptime({text}, {_text(shape.formats[0] + offset_format + shape.formats[1])})"
 
 
 def _matching(column: str, regex: str) -> str:

@@ -5,7 +5,7 @@ In: a compiled pattern. Out: a ``Shape``: a regular expression for the texts, a 
 The expression is stricter than the pattern: fixed values where DuckDB would be lenient (hour 24, spaces, lower case, signs),
 digits in the numbers that the reference would take. A text outside it is only slower, never wrong.
 
-Invariant: every text that matches ``regex`` and that ``strptime`` reads has the reference's value; the regular expression is RE2's,
+Invariant: every text that matches the expression and that ``strptime`` reads has the reference's value; the regular expression is RE2's,
 for a full match.
 """
 
@@ -21,14 +21,14 @@ _DIGITS = frozenset(string.digits)
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """Texts with one way to read them.
+    """Texts with one way to read them: a regular expression and a format before the offset, and after it.
 
-    ``prefix`` goes before the text and its format: the default date. ``day_name`` says that the text starts with a short day
-    name that has to agree with the date.
+    Without an offset all is before it. ``prefix`` goes before the text and its format: the default date. ``day_name`` says that
+    the text starts with a short day name that has to agree with the date.
     """
 
-    regex: str
-    format: str
+    regexes: tuple[str, str]
+    formats: tuple[str, str]
     has_offset: bool
     sub_millis: bool
     prefix: str
@@ -81,18 +81,25 @@ def shape_of(pattern: Pattern, pivot_year: int | None) -> Shape | None:
     date = frozenset(names) - _TIMES
     if date not in _DATES or (day_name and date != {"year", "month", "day"}):
         return None
-    parts = []
+    regexes, formats = ["", ""], ["", ""]
+    side = 0
     for index, field in enumerate(fields):
+        if isinstance(field, Offset):
+            if _continues_offset(fields[index + 1 :]):
+                return None
+            side = 1
+            continue
         digit_follows = index + 1 < len(fields) and _may_start_with_digit(fields[index + 1])
         part = _part(field, digit_follows, "half of day" in names, pivot_year)
-        if part is None or (isinstance(field, Offset) and _continues_offset(fields[index + 1 :])):
+        if part is None:
             return None
-        parts.append(part)
+        regexes[side] += part[0]
+        formats[side] += part[1]
     prefix, prefix_format = _DATES[date]
     digits = max((field.count for field in fields if isinstance(field, Fraction)), default=0)
     return Shape(
-        regex="".join(regex for regex, _ in parts),
-        format=prefix_format + "".join(text for _, text in parts),
+        regexes=(regexes[0], regexes[1]),
+        formats=(prefix_format + formats[0], formats[1]),
         has_offset=pattern.has_offset,
         sub_millis=digits > 3,
         prefix=prefix,
@@ -147,8 +154,6 @@ def _part(field: Field, digit_follows: bool, has_half: bool, pivot_year: int | N
     match field:
         case Literal(text):
             return _escaped(text), text.replace("%", "%%")
-        case Offset():
-            return OFFSET_REGEX, "%z"
         case Name(name=name, short=short):
             return _name_part(name, short)
         case Fraction():

@@ -53,6 +53,8 @@ def foreign_word(stop: Stop) -> Diagnostic | None:
     if before is not None and before.kind == "word":
         if stop.upper(-2) == "SELECT" and before.upper in foreign.QUANTIFIERS and starts_operand(token):
             return not_in_language(foreign.QUANTIFIERS[before.upper], before.span)
+        if stop.kind() == "quoted" and before.upper in ("TIMESTAMP", *foreign.PREFIXES):
+            return Diagnostic("E0109", "text stands in single quotes", stop.span, "write TIMESTAMP '2017-04-26'")
         if stop.kind() == "text" and before.upper in foreign.PREFIXES:
             return not_in_language(foreign.PREFIXES[before.upper], before.span)
         if before.upper == "SELECT" and stop.upper(-2) == "(":
@@ -173,13 +175,15 @@ def table_name(stop: Stop) -> Diagnostic | None:
     match token.text:
         case "$":
             return Diagnostic("E0126", "a parameter in a table's name is written ${name}", token.span)
-        case "{" | "[":
-            hint = "a range is written {201605..201705}, a choice of characters [abc]"
-            return Diagnostic("E0126", f"this {token.text} is not closed in the table's name", token.span, hint)
+        case "{":
+            return Diagnostic("E0126", "this { begins no range such as {201605..201705}", token.span)
+        case "[":
+            return Diagnostic("E0126", "this [ begins no choice of characters such as [abc]", token.span)
         case "/" | ":" | "\\":
             hint = "the name of a file or folder stands in single quotes: 's3://bucket/folder/'"
             return Diagnostic("E0109", f"{token.text} cannot stand in the name of a table", token.span, hint)
-    if before is not None and before.end == token.start and before.upper not in (",",):
+    odd = token.kind == "word" and not token.text.isascii()
+    if odd or (before is not None and before.end == token.start and before.upper != ","):
         hint = 'its name has letters, digits, "_", "." and "-"; any other stands in double quotes'
         return Diagnostic("E0109", f"{found(token)} cannot stand in the name of a table", token.span, hint)
     if token.kind == "sign" and token.text == "-":

@@ -31,7 +31,7 @@ from ddbetl.syntax.mistakes.expressions import (
     unknown_unit,
     unmatched_bracket,
 )
-from ddbetl.syntax.mistakes.stop import Stop, expected, found
+from ddbetl.syntax.mistakes.stop import DECLARATIONS, Stop, expected, found
 
 
 def explain(stop: Stop) -> Diagnostic:
@@ -46,7 +46,10 @@ def explain(stop: Stop) -> Diagnostic:
 def _unexpected(stop: Stop) -> Diagnostic:
     token = stop.token()
     code = "E0110" if token is None else "E0109"
-    return Diagnostic(code, f"expected {expected(stop.accepts)}, found {found(token)}", stop.span, _hint(stop))
+    declares = stop.tokens[0].upper in DECLARATIONS
+    there = "the end of the declaration" if declares and token is None else found(token)
+    could = expected(stop.accepts, "a semicolon" if declares else "the end")
+    return Diagnostic(code, f"expected {could}, found {there}", stop.span, _hint(stop))
 
 
 def _hint(stop: Stop) -> str:
@@ -64,10 +67,12 @@ def _hint(stop: Stop) -> str:
         return "the list is empty"
     if before == "IN":
         return "IN takes a list in parentheses: x IN ('a', 'b')"
-    if before == "EXCLUDE" or before == "RENAME" or (before == "REPLACE" and accepts == {"LPAR"}):
+    if before in ("EXCLUDE", "RENAME", "REPLACE") and accepts == {"LPAR"}:
         return "as in * EXCLUDE (a, b), * REPLACE (a + 1 AS a), * RENAME (a AS b)"
     if "USING" in accepts and "LPAR" in accepts:
         return "DELETE FROM target USING SELECT key FROM source WHERE …"
+    if accepts == {"EQ"} and stop.tokens[0].upper == "LET":
+        return "LET name = constant;"
     if accepts == {"EQ"}:
         opener = stop.opener
         if opener and stop.tokens[opener - 1].upper != "WITH":

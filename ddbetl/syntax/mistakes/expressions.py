@@ -209,7 +209,11 @@ def broken_path(stop: Stop) -> Diagnostic | None:
 def missing_comma(stop: Stop) -> Diagnostic | None:
     """Two expressions with nothing between them."""
     token, before = stop.token(), stop.token(-1)
-    if token is None or before is None or not starts_operand(token) or token.text in ("(", "["):
+    if token is None or before is None:
+        return None
+    if token.text == "=" and before.kind == "word" and stop.at > 1 and {"WORD", "COMMA"} <= stop.accepts:
+        return Diagnostic("E0111", f"a comma is missing before {found(before)}", before.span)
+    if not starts_operand(token) or token.text in ("(", "["):
         return None
     if token.upper in ENDING | {"NOT", "INTO"}:
         return None

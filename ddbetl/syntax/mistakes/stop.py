@@ -174,8 +174,8 @@ def found(token: Token | None) -> str:
     return kinds.get(token.kind, "") + shown
 
 
-def expected(accepts: frozenset[str]) -> str:
-    """What could stand there, in words."""
+def expected(accepts: frozenset[str], end: str = "the end") -> str:
+    """What could stand there, in words; ``end`` is what ends the statement."""
     rest = set(accepts)
     words: list[str] = []
 
@@ -202,7 +202,7 @@ def expected(accepts: frozenset[str]) -> str:
             words.append("AND")
     keywords = sorted(kind for kind in rest if kind not in _SPELLED)
     signs = [word for kind, word in _SPELLED.items() if kind in rest and kind != "$END"]
-    words += keywords + signs + (["the end"] if "$END" in rest else [])
+    words += keywords + signs + ([end] if "$END" in rest else [])
     return words[0] if len(words) == 1 else ", ".join(words[:-1]) + " or " + words[-1]
 
 
