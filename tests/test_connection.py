@@ -124,6 +124,40 @@ def test_time_outs_of_many_requests_share_a_timer() -> None:
     asyncio.run(main())
 
 
+def test_a_lost_connection_keeps_no_timer() -> None:
+    async def main() -> None:
+        loop, _, connection = fake_connection()
+        future = connection.send(b"head", b"body")
+        connection.connection_lost(ConnectionResetError("reset by peer"))
+        with pytest.raises(failures.ConnectionLost, match="reset by peer"):
+            await future
+        assert connection.closed and loop.timer is None
+
+    asyncio.run(main())
+
+
+def test_a_connection_that_the_server_has_half_closed_is_closed() -> None:
+    async def main() -> None:
+        _, _, connection = fake_connection()
+        assert not connection.eof_received()  # so asyncio closes the transport
+        assert connection.closed
+
+    asyncio.run(main())
+
+
+def test_an_answer_that_nobody_waits_for_any_more() -> None:
+    async def main() -> None:
+        _, transport, connection = fake_connection()
+        connection.send(b"head", b"body").cancel()
+        connection.data_received(answer())
+        assert not transport.aborted
+        connection.send(b"head", b"body").cancel()
+        connection.data_received(b"garbage")
+        assert transport.aborted
+
+    asyncio.run(main())
+
+
 def test_an_answer_to_half_a_request_ends_the_connection() -> None:
     async def main() -> None:
         _, transport, connection = fake_connection()

@@ -332,6 +332,14 @@ def test_closing_while_connecting(run: Run) -> None:
             await wire.aclose()
             with pytest.raises(failures.ClientClosed):
                 await task
+        async with serving() as good:
+            wire = client(good)
+            task = asyncio.create_task(wire.request("Scan", b"{}"))
+            await asyncio.sleep(0)
+            await wire.aclose()
+            with pytest.raises(failures.ClientClosed):
+                await task
+            assert good.requests == []
 
     run(main())
 

@@ -95,7 +95,7 @@ def test_certificate_refused(run: Run, settings: WireSettings, host: str) -> Non
 # Proxies.
 
 
-def tunnel(target: Served) -> Act:
+def tunnel(target: Served, established: bytes = b"HTTP/1.1 200 Connection established\r\nVia: test\r\n\r\n") -> Act:
     """Do what a proxy does after CONNECT: bytes both ways; the way leads to ``target``, whatever name was asked for."""
 
     async def pump(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
@@ -107,7 +107,7 @@ def tunnel(target: Served) -> Act:
 
     async def act(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         to_reader, to_writer = await asyncio.open_connection("127.0.0.1", int(target.url.rpartition(":")[2]))
-        writer.write(b"HTTP/1.1 200 Connection established\r\nVia: test\r\n\r\n")
+        writer.write(established)
         await asyncio.gather(pump(reader, to_writer), pump(to_reader, writer))
 
     return act
@@ -130,6 +130,7 @@ def test_https_through_a_proxy(run: Run, secure_proxy: bool) -> None:
             "proxy-authorization": "Basic dXNlcjpwcm94eS1wYXNzd29yZA==",
         }
         assert target.names == ["dynamodb.test"]
+        assert proxy.names == ([None] if secure_proxy else [])  # an address is never sent as a name
         assert len(target.requests) == 2 and target.connections == 1
         assert not [name for name in target.requests[0].headers if name.startswith("proxy")]
 
@@ -174,8 +175,21 @@ def test_proxy_that_opens_no_tunnel(run: Run, act: Act | bytes, expected: type[W
             async with client("https://dynamodb.test", settings) as wire:
                 with pytest.raises(expected) as caught:
                     await wire.request("Scan", b"{}")
+                await until(lambda: proxy.ended == 1)
             assert type(caught.value) is expected
             assert caught.value.transient is transient and not caught.value.maybe_processed
             assert "proxy-password" not in str(caught.value)
+
+    run(main())
+
+
+def test_proxy_that_speaks_into_the_tunnel(run: Run) -> None:
+    async def main() -> None:
+        async with serving(tls=True) as target, serving(tunnel(target, b"HTTP/1.1 200 OK\r\n\r\nwelcome")) as proxy:
+            settings = replace(SETTINGS, proxies=Proxies.parse(https=proxy.url))
+            async with client("https://dynamodb.test", settings) as wire:
+                with pytest.raises(failures.ConnectFailed):
+                    await wire.request("Scan", b"{}")
+        assert target.requests == []
 
     run(main())

@@ -6,14 +6,15 @@ the same. Invariant: the block fits the terminal, whatever the number of tables.
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from types import TracebackType
+from typing import TypeAlias
 
 from rich.console import Console, ConsoleOptions, Group, RenderResult
 from rich.live import Live
+from rich.padding import Padding
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
@@ -26,6 +27,9 @@ from ddbetl.plan.explain import duration
 # Lines of the block beside the tables' own: totals, a blank line, the line of tables not shown, the cursor's.
 OTHER_LINES = 7
 REDRAWS_PER_SECOND = 8
+
+
+Line: TypeAlias = Padding | Text
 
 
 class Bars:
@@ -66,7 +70,7 @@ class Bars:
 
 def block(progress: Progress, width: int, height: int, stopping: bool = False) -> Group:
     """The whole block for a terminal of so many columns and lines."""
-    lines: list[Table | Text] = [_overall(progress), _counts(progress)]
+    lines: list[Line] = [_overall(progress), _counts(progress)]
     state = rates(progress)
     if stopping:
         state = "stopping: what is in flight is finished; Ctrl-C again stops at once"
@@ -78,15 +82,23 @@ def block(progress: Progress, width: int, height: int, stopping: bool = False) -
     return Group(*lines, Text(), *_tables(progress.tables, width, max(1, height - OTHER_LINES)))
 
 
-def _overall(progress: Progress) -> Table:
-    grid = Table.grid(padding=(0, 1), expand=True)
-    grid.add_column(width=0)
+def _overall(progress: Progress) -> Padding:
+    grid = _grid()
     grid.add_column(ratio=1)
-    grid.add_column(justify="right", no_wrap=True, style="bold")
-    grid.add_column(justify="right", no_wrap=True, min_width=11)
-    left = f"{duration(progress.eta)} left" if progress.eta is not None else f"{duration(progress.seconds)}"
-    grid.add_row("", _bar(progress.fraction), "" if progress.fraction is None else percent(progress.fraction), left)
-    return grid
+    grid.add_column(justify="right", no_wrap=True, min_width=4, style="bold")
+    grid.add_column(justify="right", no_wrap=True, min_width=10)
+    share = "" if progress.fraction is None else percent(progress.fraction)
+    left = f"{duration(progress.eta)} left" if progress.eta and progress.fraction != 1 else ""
+    grid.add_row(_bar(progress.fraction), share, left)
+    return _indented(grid)
+
+
+def _grid() -> Table:
+    return Table.grid(padding=(0, 2, 0, 0), expand=True)
+
+
+def _indented(table: Table) -> Padding:
+    return Padding(table, (0, 0, 0, 2))
 
 
 def _bar(fraction: float | None) -> ProgressBar:
@@ -107,51 +119,58 @@ def _counts(progress: Progress) -> Text:
     return text
 
 
-def _tables(tables: Sequence[TableProgress], width: int, room: int) -> list[Table | Text]:
-    shown = tables if len(tables) <= room else [t for t in tables if t.read and not t.done][:room]
+def _tables(tables: Sequence[TableProgress], width: int, room: int) -> list[Line]:
+    shown = tables if len(tables) <= room else [t for t in tables if t.read and share(t) != 1][:room]
     # Where nothing is under way yet, or any more, the first ones stand for all.
     shown = shown or tables[:room]
     names = short_names([t.name for t in shown], max(12, width * 3 // 10))
-    grid = Table.grid(padding=(0, 1), expand=True)
-    grid.add_column(width=0)
+    grid = _grid()
     grid.add_column(no_wrap=True)
     grid.add_column(ratio=1)
-    grid.add_column(justify="right", no_wrap=True)
-    grid.add_column(justify="right", no_wrap=True)
-    grid.add_column(justify="right", no_wrap=True, style="dim")
+    grid.add_column(justify="right", no_wrap=True, min_width=4)
+    grid.add_column(justify="right", no_wrap=True, min_width=11)
+    grid.add_column(justify="right", no_wrap=True, min_width=22, style="dim")
     for name, table in zip(names, shown, strict=True):
         fraction = share(table)
-        grid.add_row(
-            "",
-            Text(name, style="green" if table.done else ""),
-            _bar(fraction),
-            "" if fraction is None else percent(fraction),
-            f"{table.read:,} read",
-            "done" if table.done else f"{against(table.rate, table.budget)} units/s",
-        )
-    lines: list[Table | Text] = [grid]
+        text = "" if fraction is None else percent(fraction)
+        grid.add_row(name, _bar(fraction), text, f"{table.read:,} read", _state(table))
+    lines: list[Line] = [_indented(grid)]
     if len(shown) < len(tables):
-        done = sum(t.done for t in tables)
-        lines.append(Text(f"  of {len(tables):,} tables: {done:,} done, {len(tables) - done:,} under way", style="dim"))
+        done = sum(share(t) == 1 for t in tables)
+        lines.append(Text(f"  of {len(tables):,} tables: {done:,} done, {len(tables) - done:,} not yet", style="dim"))
     return lines
 
 
-def share(table: TableProgress) -> float | None:
-    """How much of a table is read, by DynamoDB's count of its items, else by its segments; None where nobody knows."""
+def _state(table: TableProgress) -> str:
+    if share(table) == 1:
+        return "done"
     if table.done:
-        return 1.0
+        return "being written"
+    return f"{against(table.rate, table.budget)} units/s"
+
+
+def share(table: TableProgress) -> float | None:
+    """How much of a table is read and, where it is to be, written; None where nobody can tell."""
+    settled = table.filtered + table.rejected + table.skipped + table.written
+    if table.done:
+        return settled / table.read if table.read else 1.0
     if table.expected:
-        return min(table.read / table.expected, 0.99)
+        return min(settled / max(table.expected, table.read), 0.99)
     return table.segments_done / table.segments if table.segments_done else None
 
 
 def short_names(names: Sequence[str], size: int) -> list[str]:
     """Names of at most so many cells: without what all of them begin with, then cut in the middle."""
     if len(names) > 1 and any(cells(name) > size for name in names):
-        common = os.path.commonprefix(list(names))
-        common = common[: max(common.rfind(mark) for mark in "_-.") + 1]
-        if len(common) > 3:
-            names = ["…" + name[len(common) :] for name in names]
+        # What the first and the last in order begin with, all of them do.
+        common = 0
+        for a, b in zip(min(names), max(names), strict=False):
+            if a != b:
+                break
+            common += 1
+        cut = max(names[0].rfind(mark, 0, common) for mark in "_-.") + 1
+        if cut > 3:
+            names = ["…" + name[cut:] for name in names]
     return [shorten(name, size) for name in names]
 
 
@@ -162,12 +181,11 @@ def loading(tables: int) -> Iterator[Callable[[str, int], None]]:
     with Live(console=console, transient=True, redirect_stdout=False, redirect_stderr=False) as live:
 
         def show(done: int, name: str) -> None:
-            grid = Table.grid(padding=(0, 1), expand=True)
-            grid.add_column(width=0)
+            grid = _grid()
             grid.add_column(ratio=1)
             grid.add_column(justify="right", no_wrap=True)
-            grid.add_row("", _bar(done / tables), f"{done} of {tables} tables")
-            live.update(Group(grid, Text(f"  {name}", style="dim")), refresh=True)
+            grid.add_row(_bar(done / tables), f"{done} of {tables} tables")
+            live.update(Group(_indented(grid), Text(f"  {name}", style="dim")), refresh=True)
 
         done = 0
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeAlias
 
 import click
 
@@ -79,18 +79,22 @@ def _no_color(context: click.Context, parameter: click.Parameter, value: bool) -
         context.find_root().color = False
 
 
-def command(*decorators: Callable[[Callable[..., None]], Callable[..., None]]) -> Callable[..., click.Command]:
+Decorator: TypeAlias = Callable[[Callable[..., None]], Callable[..., None]]
+
+
+def command(*decorators: Decorator) -> Callable[..., click.Command]:
     """Declare a command with the options of its own and the ones that every command has."""
 
     def declare(function: Callable[..., None]) -> click.Command:
         for decorate in reversed((*decorators, *_EVERYWHERE)):
             function = decorate(function)
-        return cli.command()(function)
+        made: click.Command = cli.command()(function)
+        return made
 
     return declare
 
 
-_EVERYWHERE = (
+_EVERYWHERE: tuple[Decorator, ...] = (
     click.option("--no-color", is_flag=True, expose_value=False, callback=_no_color, help="No colours, as NO_COLOR=1."),
     click.option("--debug", is_flag=True, expose_value=False, callback=_debug, help="Show the traceback of a bug."),
 )
@@ -143,7 +147,7 @@ def explain(request: Request, as_json: bool) -> None:
 
         out(json.dumps(plan.explain_json(), indent=2, ensure_ascii=False))
     else:
-        out(plan.explain())
+        out(painted(plan.explain()))
 
 
 @command(

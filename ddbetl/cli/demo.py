@@ -1,7 +1,7 @@
 """``ddbetl demo``: the whole tool in some twenty seconds, on a DynamoDB of its own.
 
-In: nothing. Out: a story in five steps on standard output, progress on standard error. Invariant: no AWS account, no AWS
-setting of the user's and no network have a part in it, and the server ends with the demo.
+In: nothing. Out: a story in five steps on standard output, progress on standard error. Invariant: no AWS account, no
+AWS setting of the user's and no network have a part in it, and the server ends with the demo.
 """
 
 from __future__ import annotations
@@ -14,14 +14,16 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import click
 
 from ddbetl.cli.exit_codes import ExitCode
 from ddbetl.cli.preview import rows_as_table
 from ddbetl.cli.run import execute, header
+from ddbetl.cli.spec import show_warnings
 from ddbetl.cli.summary import page
-from ddbetl.cli.terminal import err, is_terminal, out
+from ddbetl.cli.terminal import draws, err, is_terminal, out
 
 SPEC_FILE = "anniversary_promo.ddbetl"
 DOMAIN = "Devo"
@@ -44,7 +46,7 @@ def show(keep: bool) -> int:
 
     spec = spec_path()
     out(click.style("ddbetl demo", bold=True) + ": thirteen monthly tables into one")
-    out("On a DynamoDB of its own, in memory on this machine. No AWS account, none of your AWS settings.")
+    out("On a local DynamoDB of its own, without an AWS account or your AWS settings.")
     users_profile = "AWS_PROFILE" in os.environ
     with own_settings(), tempfile.TemporaryDirectory(prefix="ddbetl-demo-") as state_dir:
         _step(1, "Start a local DynamoDB")
@@ -105,15 +107,17 @@ def load(endpoint: str) -> None:
 
     started = time.monotonic()
     with _loading(len(MONTHS)) as on_table:
-        loaded = load(ddbetl.api.demo_client(endpoint), on_table=on_table)
+        client: Any = ddbetl.api.demo_client(endpoint)
+        loaded = load(client, on_table=on_table)
     seconds = time.monotonic() - started
-    out(f"  {loaded.sources[0]} … {loaded.sources[-1][-6:]}: {len(loaded.sources)} tables, {loaded.items:,} items")
-    out(f"  loaded in {seconds:.1f} s by plain boto3, with attributes of every type; a third has no OrderID")
+    first, last = loaded.sources[0], loaded.sources[-1][-6:]
+    out(f"  {first} … {last}: {loaded.items:,} items in {seconds:.1f} s")
+    out("  with attributes of every type; three in ten have no OrderID")
 
 
 @contextmanager
 def _loading(tables: int) -> Iterator[Callable[[str, int], None]]:
-    if not is_terminal(sys.stderr) or os.environ.get("TERM") == "dumb":
+    if not draws(sys.stderr):
         yield lambda name, items: None
         return
     from ddbetl.cli.bars import loading
@@ -129,6 +133,7 @@ def run(spec: Path, endpoint: str, state_dir: str) -> int:
     plan = ddbetl.compile(
         spec.read_text(encoding="utf-8"), name=str(spec), params={"domain": DOMAIN}, endpoint_url=endpoint
     )
+    show_warnings(plan)
     err(header(plan))
     report = execute(plan, "auto", state_dir)
     out(page(report))
@@ -150,10 +155,10 @@ def next_steps(spec: Path) -> str:
     return "\n".join(
         [
             click.style("Try next", bold=True),
-            "  ddbetl demo --keep             the same, and the server stays for your own commands",
+            "  ddbetl demo --keep       the same, and the server stays for commands of your own",
+            "  ddbetl functions epoch   one of the functions, with examples",
+            "  ddbetl describe TABLE    a table of yours, by your AWS settings",
             f"  ddbetl check {shlex.quote(str(spec))} -p domain={DOMAIN}",
-            "  ddbetl functions epoch",
-            "  ddbetl describe TABLE          one of your own tables, by your AWS settings",
         ]
     )
 
@@ -163,7 +168,7 @@ def keep_running(endpoint: str, spec: Path, users_profile: bool) -> None:
     from ddbetl.demo.data import MONTHS, source_table, target_table
 
     settings = {"AWS_ENDPOINT_URL_DYNAMODB": endpoint, **CREDENTIALS}
-    del settings["AWS_DEFAULT_REGION"]
+    del settings["AWS_REGION"]
     file = shlex.quote(str(spec))
     lines = ["", click.style("The server stays until you press Ctrl-C.", bold=True) + " In another terminal:", ""]
     if users_profile:
@@ -173,7 +178,7 @@ def keep_running(endpoint: str, spec: Path, users_profile: bool) -> None:
         "",
         f"  ddbetl explain {file} -p domain={DOMAIN}",
         f"  ddbetl describe {source_table(MONTHS[0])}",
-        f'  ddbetl preview "SELECT *, source_table() AS Month FROM CustomerTracker_*" --rows 10',
+        '  ddbetl preview "SELECT *, source_table() AS Month FROM CustomerTracker_*" --rows 10',
         f"  ddbetl run {file} -p domain={DOMAIN} --with 'write = 50%'",
         f'  ddbetl preview "SELECT * FROM {target_table()}"',
     ]

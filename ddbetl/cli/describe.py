@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ddbetl.cli.preview import value_text
+from ddbetl.cli.summary import units
 from ddbetl.cli.terminal import Column, page_width, start_of, table, visible, width, wrapped
 
 if TYPE_CHECKING:
@@ -72,21 +74,21 @@ def index_text(index: IndexDescription) -> str:
 def _schema(report: TableReport) -> list[str]:
     if not report.sampled:
         return []
-    units = f"{report.units:,.1f} read unit{'s' * (report.units != 1)}"
+    spent = f"{units(report.units)} read unit{'s' * (report.units != 1)}"
     plural = "s" * (report.sampled != 1)
     cut = width() is not None
     rows = [
         [
             visible(attribute.name),
-            f"{share(attribute.present, report.sampled)}",
+            share(attribute.present, report.sampled),
             types_text(attribute),
-            start_of(visible(attribute.example), WIDEST_EXAMPLE) if cut else visible(attribute.example),
+            start_of(value_text(attribute.example), WIDEST_EXAMPLE) if cut else value_text(attribute.example),
         ]
         for attribute in report.attributes
     ]
     return [
         "",
-        click.style("SCHEMA", bold=True) + f"  of {report.sampled:,} sampled item{plural}, which cost {units}",
+        click.style("SCHEMA", bold=True) + f"  of {report.sampled:,} sampled item{plural}, which cost {spent}",
         table(
             [Column("attribute", cut=True), Column("present", right=True), Column("type"), Column("example", cut=True)],
             rows,

@@ -1,6 +1,6 @@
 """Colours for the text of a spec.
 
-In: text. Out: the same text with colours; characters are neither added nor lost. Invariant: works on any text, right or wrong.
+In: text. Out: the same text with colours. Invariant: any text will do, right or wrong, and no character of it is lost.
 """
 
 from __future__ import annotations

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ddbetl.cli.exit_codes import ExitCode
+from ddbetl.cli.summary import units
 from ddbetl.cli.terminal import Column, cells, err, out, start_of, table, visible, width
 
 if TYPE_CHECKING:
@@ -38,10 +39,10 @@ def show(plan: Plan, rows: int, as_json: bool) -> int:
 def closing(preview: Preview, wanted: int) -> str:
     """What it took to find the rows, and the rows that failed."""
     found = len(preview.rows)
-    end = "" if found >= wanted else ": all there are"
+    end = "" if found + len(preview.rejects) >= wanted else ": all there are"
     lines = [
         f"\n{found:,} row{'s' * (found != 1)} of {preview.read:,} items read, {preview.filtered:,} filtered out{end}; "
-        f"{preview.units:,.1f} read units; nothing was written"
+        f"{units(preview.units)} read units; nothing was written"
     ]
     rejects = len(preview.rejects)
     if rejects:

@@ -1,7 +1,7 @@
 """Progress of a run: bars on a terminal, a line every few seconds elsewhere.
 
-In: ``Progress`` values, whenever the run reports one. Out: standard error. Invariant: showing costs the run nothing but a
-reference: the bars are drawn by a thread of their own, from the newest value.
+In: ``Progress`` values, whenever the run reports one. Out: standard error. Invariant: showing costs the run nothing
+but a reference: the bars are drawn by a thread of their own, from the newest value.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from ddbetl.cli.terminal import err, is_terminal
+from ddbetl.cli.terminal import draws, err
 
 if TYPE_CHECKING:
     from ddbetl.engine.report import Progress
@@ -28,7 +28,7 @@ def shown(mode: str, stopping: Callable[[], bool]) -> Iterator[Show | None]:
 
     ``stopping`` tells whether the run was asked to stop.
     """
-    if mode == "auto" and is_terminal(sys.stderr) and not _dumb():
+    if mode == "auto" and draws(sys.stderr):
         from ddbetl.cli.bars import Bars
 
         with Bars(stopping) as bars:
@@ -37,12 +37,6 @@ def shown(mode: str, stopping: Callable[[], bool]) -> Iterator[Show | None]:
         yield None
     else:
         yield Lines(err)
-
-
-def _dumb() -> bool:
-    import os
-
-    return os.environ.get("TERM") == "dumb"
 
 
 class Lines:
@@ -68,7 +62,7 @@ def line(progress: Progress) -> str:
         f"{duration(progress.seconds)}: {share}{counts(progress)}",
         f"{progress.items_per_second:,.0f} items/s",
         rates(progress),
-        f"{duration(progress.eta)} left" if progress.eta is not None else "",
+        f"{duration(progress.eta)} left" if progress.eta and progress.fraction != 1 else "",
         f"waiting: {progress.waiting}" if progress.waiting else "",
     ]
     return "; ".join(part for part in parts if part)

@@ -123,8 +123,8 @@ def errors_page() -> str:
         "",
         "# Errors and warnings",
         "",
-        "A code never changes its meaning. `E…` is an error of the spec, found before anything is read or written; `W…` a "
-        "warning; `R…` an error of a single row, which goes to the rejects.",
+        "A code never changes its meaning. `E…` is an error of the spec, found before anything is read or written; "
+        "`W…` a warning; `R…` an error of a single row, which goes to the rejects.",
         "",
         "| code | |",
         "|---|---|",

@@ -22,7 +22,7 @@ from ddbetl.cli import progress as progress_module
 from ddbetl.cli.describe import place
 from ddbetl.cli.exit_codes import ExitCode
 from ddbetl.cli.summary import as_value, page
-from ddbetl.cli.terminal import err, is_terminal, out, page_width, wrapped
+from ddbetl.cli.terminal import err, is_terminal, out, page_width, painted, wrapped
 from ddbetl.errors import DdbetlError
 
 if TYPE_CHECKING:
@@ -38,13 +38,20 @@ def run_plan(plan: Plan, *, yes: bool, progress: str, as_json: bool, state_dir: 
     """Run a plan after showing it and asking; returns the exit code."""
     write = plan.physical.write
     if write is None:
-        raise click.UsageError(
-            "this spec has no target: give it one with INSERT INTO, or with --into TABLE (ddbetl preview shows its rows)"
+        err(
+            painted(
+                "error: the spec has no target\n = INSERT INTO or --into TABLE gives it one; ddbetl preview shows its rows"
+            )
         )
+        return ExitCode.USAGE
     err(header(plan))
-    if not yes and not confirmed(plan, write):
-        err("Nothing was written.")
-        return ExitCode.INTERRUPTED
+    if not yes:
+        if not is_terminal(sys.stdin):
+            err(painted("error: run asks before it writes, and there is no terminal to ask on\n = --yes says yes"))
+            return ExitCode.USAGE
+        if not confirmed(plan, write):
+            err("Nothing was written.")
+            return ExitCode.INTERRUPTED
     report = execute(plan, progress, state_dir)
     out(json.dumps(as_value(report), indent=2, ensure_ascii=False) if as_json else page(report))
     if report.outcome == "interrupted":
@@ -67,7 +74,7 @@ def header(plan: Plan) -> str:
     rows.append(("write", rate_text(physical.write.budget.units, physical.write.budget.basis)))
     if physical.limit is not None:
         rows.append(("limit", f"{physical.limit:,} rows"))
-    return "\n".join(wrapped(f"  {label:<6} ", text, page_width()) for label, text in rows if text) + "\n"
+    return "\n".join(wrapped(f"  {label:<6} ", text, page_width(sys.stderr)) for label, text in rows if text) + "\n"
 
 
 def sources(physical: PhysicalPlan) -> str:
@@ -93,13 +100,13 @@ def read_rates(physical: PhysicalPlan) -> list[str]:
     if len(physical.scans) == 1:
         return list(found)
     if len(found) == 1:
-        return [f"{text}, each table" for text in found]
-    return [f"{text}, {'1 table' if count == 1 else f'each of {count} tables'}" for text, count in found.items()]
+        return [f"{text}, for each table" for text in found]
+    return [f"{text}, for {f'each of {count} tables' if count > 1 else '1 table'}" for text, count in found.items()]
 
 
 def rate_text(units: float | None, basis: str) -> str:
     """A budget: units per second and what they come from."""
-    return basis if units is None else f"{units:,.0f} units/s ({basis})"
+    return basis if units is None else f"{units:,.0f} units/s, {basis}"
 
 
 def _full_place(plan: Plan, connection: object) -> str:
@@ -110,9 +117,7 @@ def _full_place(plan: Plan, connection: object) -> str:
 
 
 def confirmed(plan: Plan, write: BatchWriteExec) -> bool:
-    """Ask whether to write; without a terminal to ask on, that is a wrong command line."""
-    if not is_terminal(sys.stdin):
-        raise click.UsageError("run asks before it writes, and there is no terminal to ask on; --yes says yes")
+    """Ask whether to write."""
     site = plan.sites.get(write.table.connection)
     where = f" in {place(site)}" if site is not None else ""
     return click.confirm(f"Write to {write.table.name}{where}?", err=True)

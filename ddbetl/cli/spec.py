@@ -1,6 +1,6 @@
 """The spec that a command is about, and what the command line adds to it.
 
-In: the SPEC argument and the options that check, explain, preview and run share. Out: a ``Request``, and by it the plan.
+In: the SPEC argument and the options that check, explain, preview and run share. Out: a ``Request``, and its plan.
 """
 
 from __future__ import annotations
@@ -134,7 +134,7 @@ def takes_connection(command: Callable[..., None]) -> Callable[..., None]:
 
 
 def _params(context: click.Context, parameter: click.Parameter, values: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
-    pairs = []
+    pairs: list[tuple[str, str]] = []
     for value in values:
         name, equals, text = value.partition("=")
         name = name.strip()

@@ -12,7 +12,10 @@ import click
 from ddbetl.cli.terminal import Column, page_width, table, visible, wrapped
 
 if TYPE_CHECKING:
-    from ddbetl.engine.report import RunReport, TableProgress
+    from ddbetl.engine.report import Progress, RunReport, TableProgress
+
+# A rate this near to its budget was held by it.
+NEAR = 0.85
 
 
 def page(report: RunReport) -> str:
@@ -36,7 +39,7 @@ def _table(report: RunReport) -> str:
         Column("seconds", right=True),
     ]
 
-    def cells(name: str, one: TableProgress | Any, units: float, seconds: float) -> list[str]:
+    def cells(name: str, one: TableProgress | Progress, spent: float, seconds: float) -> list[str]:
         return [
             name,
             f"{one.read:,}",
@@ -44,7 +47,7 @@ def _table(report: RunReport) -> str:
             *([f"{one.skipped:,}"] if skipped else []),
             f"{one.written:,}",
             f"{one.rejected:,}",
-            f"{units:,.1f}",
+            units(spent),
             f"{seconds:,.1f}",
         ]
 
@@ -53,6 +56,11 @@ def _table(report: RunReport) -> str:
         return table(columns, rows)
     total = cells(f"{len(rows):,} tables", progress, progress.read_units, progress.seconds)
     return table(columns, rows, last=total)
+
+
+def units(count: float) -> str:
+    """Capacity units for a person: halves matter where there are few."""
+    return f"{count:,.1f}" if count < 100 and count != int(count) else f"{count:,.0f}"
 
 
 def _headline(report: RunReport) -> str:
@@ -74,10 +82,12 @@ def _headline(report: RunReport) -> str:
 
 def _facts(report: RunReport) -> list[str]:
     progress = report.progress
-    facts = [f"{progress.read_units:,.1f} read units, {progress.write_units:,.1f} write units"]
+    facts = [f"{units(progress.read_units)} read units, {units(progress.write_units)} write units"]
     if report.seconds > 0:
         facts[0] += f"; {progress.read / report.seconds:,.0f} items/s read, "
         facts[0] += f"{progress.written / report.seconds:,.0f} written"
+    if progress.write_budget and progress.write_units >= NEAR * progress.write_budget * report.seconds > 0:
+        facts.append(f"the write budget was the limit: {progress.write_budget:,.0f} units/s")
     if progress.retries:
         facts.append(f"{progress.retries:,} requests had to be repeated")
     if report.by_reference:

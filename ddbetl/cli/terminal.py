@@ -54,12 +54,17 @@ def is_terminal(stream: IO[str] | None) -> bool:
         return False
 
 
+def draws(stream: IO[str]) -> bool:
+    """Tell whether lines can be drawn over on the stream."""
+    return is_terminal(stream) and os.environ.get("TERM") != "dumb"
+
+
 def colours(stream: IO[str]) -> bool:
     """Tell whether the stream shows colours: on a terminal, unless NO_COLOR or --no-color forbid it."""
     context = click.get_current_context(silent=True)
     if context is not None and context.color is not None:
         return context.color
-    return is_terminal(stream) and os.environ.get("TERM") != "dumb"
+    return draws(stream)
 
 
 def width(stream: IO[str] | None = None) -> int | None:
@@ -69,9 +74,9 @@ def width(stream: IO[str] | None = None) -> int | None:
     return max(shutil.get_terminal_size().columns, NARROWEST)
 
 
-def page_width() -> int:
+def page_width(stream: IO[str] | None = None) -> int:
     """The columns for text that is wrapped: the terminal's, up to a readable length."""
-    return min(width() or 100, WIDEST)
+    return min(width(stream) or 100, WIDEST)
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,30 +127,26 @@ def column_of(rows: Sequence[Sequence[str]], number: int) -> list[str]:
 
 
 def shorten(text: str, size: int) -> str:
-    """Cut a text to so many terminal cells, in the middle: the ends of a name tell most."""
+    """Cut a text to so many terminal cells, in the middle; two thirds are its end, where names of a family differ."""
     if cells(text) <= size:
         return text
-    head = tail = ""
-    for first, last in zip(text, reversed(text), strict=True):
-        if cells(head + tail + last) >= size:
-            break
-        tail = last + tail
-        # Two of three characters are kept at the end, where tables of a family differ.
-        if len(tail) % 2 == 0 and cells(head + tail + first) < size:
-            head += first
-    return f"{head}…{tail}"
+    tail = first_cells(text[::-1], (size - 1) * 2 // 3)[::-1]
+    return first_cells(text, size - 1 - cells(tail)) + "…" + tail
 
 
 def start_of(text: str, size: int) -> str:
     """Cut a text to so many terminal cells, at its end."""
-    if cells(text) <= size:
-        return text
-    kept = ""
-    for character in text:
-        if cells(kept + character) >= size:
-            break
-        kept += character
-    return kept + "…"
+    return text if cells(text) <= size else first_cells(text, size - 1) + "…"
+
+
+def first_cells(text: str, size: int) -> str:
+    """The beginning of a text that fits into so many terminal cells."""
+    used = 0
+    for position, character in enumerate(text):
+        used += cells(character)
+        if used > size:
+            return text[:position]
+    return text
 
 
 def pad(text: str, size: int, right: bool = False) -> str:
@@ -178,11 +179,12 @@ def _escaped(character: str) -> str:
 # The parts of a rendered diagnostic; whatever a spec's own line holds comes after its number and bar.
 _HEADLINE = re.compile(r"^(error|warning)(\[\w+\])?: (.*)$")
 _CARETS = re.compile(r"^( *\| *)(\^+|-+)(.*)$")
+_HEADING = re.compile(r"^([A-Z]{4,})((?:  .*)?)$")
 _MARGIN = re.compile(r"^( *(?:-->|\d* *\||=))(.*)$")
 
 
 def painted(text: str) -> str:
-    """Colour the text of rendered diagnostics; where there are no colours, writing takes them off again."""
+    """Colour a page with rendered diagnostics; where there are no colours, writing takes them off again."""
     return "\n".join(_painted_line(line) for line in text.split("\n"))
 
 
@@ -196,6 +198,8 @@ def _painted_line(line: str) -> str:
         return click.style(margin, fg="blue") + click.style(mark + rest, fg=colour, bold=True)
     if found := _MARGIN.match(line):
         return click.style(found[1], fg="blue") + found[2]
+    if found := _HEADING.match(line):
+        return click.style(found[1], bold=True) + found[2]
     return line
 
 

@@ -59,9 +59,9 @@ READERS = 32
 WRITERS = 32
 # Pages that one DuckDB statement transforms, at most: enough to hide what a statement costs by itself.
 GROUP = 4
-# Bytes that wait: pages for the transform, request bodies for the writers.
+# Bytes that wait: pages for the transform; request bodies, and the pages that they keep alive, for the writers.
 PAGES_WAITING = 16 * 2**20
-BODIES_WAITING = 32 * 2**20
+BODIES_WAITING = 64 * 2**20
 # Bytes of one request, short of DynamoDB's 16 MB.
 LARGEST_REQUEST = 12 * 2**20
 # The most units that one page costs: 1 MB, eventually consistent.
@@ -272,12 +272,14 @@ class Job:
             loop = asyncio.get_running_loop()
             found = await loop.run_in_executor(thread, self._by_reference, page, output.by_reference, rows)
             ready += self._batches(page, found)
+        # A batch keeps its page until it is written, for the rejects: few rows of a large page weigh much.
+        share = len(page.items) // max(1, len(ready))
         for batch in ready:
             limited = self._within_limit(batch)
             if limited is None:
                 continue
             page.table.passed += _rows(limited)
-            await batches.put(limited, len(limited.content))
+            await batches.put(limited, len(limited.content) + share)
 
     def _by_reference(
         self, page: _Page, positions: list[int], rows: RowEvaluator

@@ -12,6 +12,7 @@ from __future__ import annotations
 import base64
 import json
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from itertools import product
@@ -66,11 +67,11 @@ _COLUMN = re.compile(r"\bc(\d+)\b")
 class Lowerer:
     """Lowers the expressions of one statement; shares what they have in common.
 
-    ``typed`` are the attributes that some expression reads by type: a bare copy of these is put together again from the
-    typed fields, which is cheaper than reading the attribute twice.
+    ``typed`` are the attributes that some expression reads by type, with these types: a bare copy of them is put
+    together again from the typed fields, which is cheaper than reading the attribute twice.
     """
 
-    typed: frozenset[str] = frozenset()
+    typed: Mapping[str, frozenset[Type]] = field(default_factory=dict)
     # Columns by number: their SQL and their layer (1 reads the attributes, n reads layers below n).
     _sql: list[str] = field(default_factory=list)
     _layer: list[int] = field(default_factory=list)
@@ -190,16 +191,7 @@ class Lowerer:
         if not attribute.steps:
             if name not in self.typed:
                 return Fast(self._json_column(name), Form.JSON)
-            text, number = self.typed_field(name, Type.STRING), self.typed_field(name, Type.NUMBER)
-            boolean = self.typed_field(name, Type.BOOLEAN)
-            value = (
-                f"""CASE WHEN {text} IS NOT NULL THEN '{{"S":' || to_json({text}) || '}}' """
-                f"""WHEN {number} IS NOT NULL THEN '{{"N":"' || {number} || '"}}' """
-                f"""WHEN {boolean} THEN '{{"BOOL":true}}' WHEN NOT {boolean} THEN '{{"BOOL":false}}' END"""
-            )
-            column = self._typed_column(name)
-            guard = f"({column} IS NULL OR {text} IS NOT NULL OR {number} IS NOT NULL OR {boolean} IS NOT NULL)"
-            return Fast(self.bind(value), Form.JSON, self.bind(guard))
+            return self._rebuilt(name)
         base = self._json_column(name)
         pointer = sql_text(json_pointer(attribute.steps))
         if pointer is None or any(step == "" for step in attribute.steps):
@@ -214,6 +206,15 @@ class Lowerer:
             inside.append(f"json_exists({base}, {sql_text(at)})")
         guards.append("(" + " AND ".join(inside) + ")")
         return Fast(value, Form.JSON, self.bind(f"coalesce({' OR '.join(guards)}, FALSE)"))
+
+    def _rebuilt(self, name: str) -> Fast:
+        """An attribute's value in DynamoDB JSON, put together again from the fields that are read by type anyway."""
+        fields = [(t, self.typed_field(name, t)) for t in Type if t in self.typed[name]]
+        present = [f"{content} IS NOT NULL" for _, content in fields]
+        cases = " ".join(f"WHEN {test} THEN {_rebuild(t, c)}" for test, (t, c) in zip(present, fields, strict=True))
+        value = _rebuild(*fields[0]) if len(fields) == 1 else f"CASE {cases} END"
+        guard = f"coalesce({' OR '.join([f'{self._typed_column(name)} IS NULL', *present])}, FALSE)"
+        return Fast(self.bind(value), Form.JSON, self.bind(guard))
 
     def _call(self, call: Call) -> Fast | None:
         if call.function.nulls is Nulls.LAZY:
@@ -437,6 +438,17 @@ def lowered_types(call: Call, position: int) -> frozenset[Type]:
     """The types that an argument of type ANY can have where the call has a fast form."""
     candidates = [c for c in call.candidates if c.implementation.lower is not None]
     return frozenset[Type]().union(*(c.accepts[position] for c in candidates))
+
+
+def _rebuild(type_: Type, content: str) -> str:
+    """SQL for an attribute in DynamoDB JSON of one of TYPED_FIELDS; NULL stays NULL."""
+    match type_:
+        case Type.STRING:
+            return f"""'{{"S":' || to_json({content}) || '}}'"""
+        case Type.BOOLEAN:
+            return f"""'{{"BOOL":' || ({content})::VARCHAR || '}}'"""
+        case _:
+            return f"""'{{"{TAG_OF[type_]}":"' || {content} || '"}}'"""
 
 
 def readable(name: str) -> bool:

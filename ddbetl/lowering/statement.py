@@ -49,7 +49,7 @@ def build(
 ) -> Statement:
     """The statement for a predicate and a projection into a table."""
     roots = [c.expression for c in projection.columns] + ([where] if where is not None else [])
-    lowerer = Lowerer(typed=frozenset(name for root in roots for name in typed_attributes(root)))
+    lowerer = Lowerer(typed=_typed(roots, projection, key))
 
     predicate = lowerer.lower(where) if where is not None else None
     filtered = lowerer.depth
@@ -78,16 +78,39 @@ def build(
     )
 
 
-def typed_attributes(expression: Expression) -> Iterator[str]:
-    """The attributes that some call reads by their type, so that a bare copy need not read them once more as JSON."""
+def _typed(
+    roots: list[Expression], projection: Projection, key: tuple[KeyAttribute, ...]
+) -> dict[str, frozenset[Type]]:
+    """The attributes that are read by type, by a call or as a key, with the types: a bare copy need not read them as
+    JSON once more, and a row with another type goes by reference."""
+    found = [pair for root in roots for pair in typed_attributes(root)]
+    for attribute in key:
+        origin = projection.origin(attribute.name)
+        if (
+            isinstance(origin, OutputColumn)
+            and isinstance(origin.expression, Attribute)
+            and not origin.expression.steps
+        ):
+            found.append((origin.expression.name, frozenset({attribute.type})))
+    typed: dict[str, frozenset[Type]] = {}
+    for name, types in found:
+        typed[name] = typed.get(name, frozenset()) | types
+    return typed
+
+
+def typed_attributes(expression: Expression) -> Iterator[tuple[str, frozenset[Type]]]:
+    """The attributes that some call reads by their type, with the types."""
     if not isinstance(expression, Call):
         return
     for position, argument in enumerate(expression.arguments):
         if isinstance(argument, Attribute):
-            accepted = lowered_types(expression, position)
             strict = expression.function.nulls is Nulls.PROPAGATE
-            if accepted and not argument.steps and accepted <= TYPED_FIELDS.keys() and (strict or len(accepted) == 1):
-                yield argument.name
+            if strict:
+                types = lowered_types(expression, position)
+            else:
+                types = frozenset[Type]().union(*(c.accepts[position] for c in expression.candidates))
+            if not argument.steps and types and types <= TYPED_FIELDS.keys() and (strict or len(types) == 1):
+                yield argument.name, types
         else:
             yield from typed_attributes(argument)
 

@@ -11,8 +11,8 @@ and stops after MAX_PROBLEMS.
 from __future__ import annotations
 
 import re
-from itertools import pairwise
 from dataclasses import dataclass
+from itertools import pairwise
 
 from ddbetl.diagnostics import Diagnostic, Label
 from ddbetl.source import SourceText, Span

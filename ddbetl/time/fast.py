@@ -16,8 +16,9 @@ from ddbetl.time.zone import Zone
 _DATE = "[0-9]{4}-(?:0?[1-9]|1[0-2])-(?:0?[1-9]|[12][0-9]|3[01])"
 _CLOCK = "(?:[01]?[0-9]|2[0-3]):[0-5]?[0-9](?::[0-5]?[0-9](?:[.][0-9]{1,9})?)?"
 _BOTH_GROUPS = r"\1\2"
-# Added before dividing, so that microseconds of the years from 0 are cut toward the past.
-_YEAR_0_MICROS = 62_167_219_200_000_000
+# Added before dividing, so that microseconds of the years from 0 are cut toward the past; an offset can go back a day
+# further than 1 January of the year 0.
+_YEAR_0_MICROS = 62_167_219_200_000_000 + 86_400_000_000
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,19 +6,27 @@ Invariant: no text makes it raise anything but ``TimeError``, whose position is 
 fault was read.
 """
 
-from functools import cache
+from collections.abc import Callable
+from functools import lru_cache
 
+from ddbetl.time.compiled import iso_reader, pattern_reader
 from ddbetl.time.errors import PatternError, TimeError, quoted
 from ddbetl.time.iso import read_iso
-from ddbetl.time.names import SHORT_ZONES
 from ddbetl.time.pattern import Fraction, Literal, Name, Number, Offset, Pattern, TwoDigitYear, ZoneId, ZoneName
 from ddbetl.time.reading import MismatchError, Reading, ResolveError, resolve
-from ddbetl.time.scan import read_fraction, read_literal, read_name, read_number, read_offset, read_two_digit_year
-from ddbetl.time.zone import Zone, zone, zone_names
+from ddbetl.time.scan import (
+    read_fraction,
+    read_literal,
+    read_name,
+    read_number,
+    read_offset,
+    read_two_digit_year,
+    read_zone_id,
+    read_zone_name,
+)
+from ddbetl.time.zone import GapError, Zone
 
 _PIVOT_YEARS_BACK = 30
-# The length of "Antarctica/": how far Joda-Time looks for the slash of an id.
-_LONGEST_REGION = 11
 
 
 def pivot_of(year: int) -> int:
@@ -29,8 +37,45 @@ def pivot_of(year: int) -> int:
 def parse_millis(pattern: Pattern | None, text: str, zone: Zone, pivot_year: int) -> int:
     """Read a text and give epoch milliseconds; without a pattern, by the ISO forms.
 
-    Raises ``TimeError``.
+    Raises ``TimeError``. For many texts take the function that ``parser`` gives.
     """
+    return parser(pattern, zone, pivot_year)(text)
+
+
+@lru_cache(maxsize=256)
+def parser(pattern: Pattern | None, zone: Zone, pivot_year: int) -> Callable[[str], int]:
+    """Make the function from a text to epoch milliseconds; it raises ``TimeError``."""
+    read_common = iso_reader() if pattern is None else pattern_reader(pattern, pivot_year)
+    rules = zone.rules
+    fixed_offset = zone.fixed_offset or 0
+
+    def parse_by_fields(text: str) -> int:
+        return parse_by_reference(pattern, text, zone, pivot_year)
+
+    if read_common is None:
+        return parse_by_fields
+
+    def parse(text: str) -> int:
+        read = read_common(text)
+        if read is None:
+            return parse_by_fields(text)
+        local, named = read
+        if named is None:
+            if rules is None:
+                return local - fixed_offset
+            named = zone
+        elif isinstance(named, int):
+            return local - named
+        try:
+            return named.instant_of(local)
+        except GapError:
+            return parse_by_fields(text)
+
+    return parse
+
+
+def parse_by_reference(pattern: Pattern | None, text: str, zone: Zone, pivot_year: int) -> int:
+    """Do what ``parse_millis`` does, field by field: slower, and the origin of all messages."""
     try:
         reading = read_iso(text) if pattern is None else read_pattern(pattern, text, pivot_year)
         return resolve(reading, zone)
@@ -59,46 +104,14 @@ def read_pattern(pattern: Pattern, text: str, pivot_year: int) -> Reading:
             case Offset():
                 at = read_offset(text, at, reading)
             case ZoneId():
-                at = _read_zone_id(text, at, reading)
+                at = read_zone_id(text, at, reading)
             case ZoneName(short=short):
                 if not short and len(pattern.fields) > 1:
                     raise PatternError("zzzz can only be printed", field.position, field.length)
-                at = _read_zone_name(text, at, reading)
+                at = read_zone_name(text, at, reading)
     if at < len(text):
         raise MismatchError(at, "the end of the text")
     return reading
-
-
-def _read_zone_id(text: str, start: int, reading: Reading) -> int:
-    """Read the longest known id.
-
-    A slash near the start belongs to the id: after it has been found, ids without one are not considered (``UTC 1/2/2017``
-    names no zone), as in Joda-Time.
-    """
-    slash = text.find("/", start, start + _LONGEST_REGION)
-    names = _names_by_region().get(text[start : slash + 1] if slash >= 0 else "", ())
-    name = max((name for name in names if text.startswith(name, start)), key=len, default="")
-    if not name:
-        raise MismatchError(start, "the id of a time zone")
-    reading.zone = zone(name)
-    return start + len(name)
-
-
-@cache
-def _names_by_region() -> dict[str, tuple[str, ...]]:
-    """Group the ids by what stands before their first slash, slash included."""
-    regions: dict[str, list[str]] = {}
-    for name in zone_names():
-        regions.setdefault(name[: name.find("/") + 1], []).append(name)
-    return {region: tuple(names) for region, names in regions.items()}
-
-
-def _read_zone_name(text: str, start: int, reading: Reading) -> int:
-    name = max((name for name in SHORT_ZONES if text.startswith(name, start)), key=len, default="")
-    if not name:
-        raise MismatchError(start, "one of " + " ".join(SHORT_ZONES))
-    reading.zone = zone(SHORT_ZONES[name])
-    return start + len(name)
 
 
 def _message(pattern: Pattern | None, text: str, position: int, reason: str) -> str:

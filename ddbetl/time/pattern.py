@@ -6,7 +6,7 @@ fields is elsewhere: ``parse`` and ``print`` interpret them, ``fast`` translates
 Invariant: a pattern is accepted here exactly when Joda-Time accepts it; every error marks the letters that cause it.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Literal as OneOf
 from typing import TypeAlias
@@ -120,16 +120,16 @@ class PatternWarning:
 
 @dataclass(frozen=True, slots=True)
 class Pattern:
-    """A compiled pattern."""
+    """A compiled pattern. Its text says all: patterns are equal when their texts are."""
 
     text: str
-    fields: tuple[Field, ...]
-    warnings: tuple[PatternWarning, ...]
+    fields: tuple[Field, ...] = field(compare=False)
+    warnings: tuple[PatternWarning, ...] = field(compare=False)
 
     @property
     def has_offset(self) -> bool:
         """Tell whether every text of this pattern names its own offset or zone."""
-        return any(isinstance(field, Offset | ZoneId | ZoneName) for field in self.fields)
+        return any(isinstance(part, Offset | ZoneId | ZoneName) for part in self.fields)
 
 
 _NUMBERS: dict[str, tuple[FieldName, int]] = {
@@ -212,13 +212,13 @@ def compile_pattern(text: str, use: Use = "any") -> Pattern:
                 )
     if not fields:
         raise PatternError("the pattern has neither letters nor text", 0, len(text))
-    for field in fields:
+    for part in fields:
         # A lone zzzz is read as z is: Joda-Time then asks its printer, which is a parser too.
-        if use == "parse" and isinstance(field, ZoneName) and not field.short and len(fields) > 1:
+        if use == "parse" and isinstance(part, ZoneName) and not part.short and len(fields) > 1:
             raise PatternError(
                 "zzzz can only be printed: use ZZZ for a zone's id, or z for one of UTC, GMT, EST, PST…",
-                field.position,
-                field.length,
+                part.position,
+                part.length,
             )
     return Pattern(text, tuple(fields), tuple(warnings))
 

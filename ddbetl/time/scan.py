@@ -5,12 +5,17 @@ In: a text and a position. Out: the new position, with what was read saved in a 
 Invariant: only the ASCII digits are digits, nothing is skipped, and the position of a mismatch is Joda-Time's.
 """
 
+from functools import cache
+
 from ddbetl.time.chronology import MILLIS_PER_HOUR, MILLIS_PER_MINUTE, MILLIS_PER_SECOND, FieldName
-from ddbetl.time.names import EXAMPLES, LONGEST, SPELLINGS
+from ddbetl.time.names import EXAMPLES, LONGEST, SHORT_ZONES, SPELLINGS
 from ddbetl.time.reading import MismatchError, Reading
+from ddbetl.time.zone import zone, zone_names
 
 _DIGITS = frozenset("0123456789")
 _MOST_INT = 2**31 - 1
+# The length of "Antarctica/": how far Joda-Time looks for the slash of a zone's id.
+LONGEST_REGION = 11
 
 
 def read_number(text: str, start: int, name: FieldName, most_digits: int, signed: bool, reading: Reading) -> int:
@@ -145,3 +150,35 @@ def _upper(char: str) -> str:
 
 def _lower(char: str) -> str:
     return char.lower()[0]
+
+
+def read_zone_id(text: str, start: int, reading: Reading) -> int:
+    """Read the longest known id.
+
+    A slash near the start belongs to the id: after it has been found, ids without one are not considered (``UTC 1/2/2017``
+    names no zone), as in Joda-Time.
+    """
+    slash = text.find("/", start, start + LONGEST_REGION)
+    names = _names_by_region().get(text[start : slash + 1] if slash >= 0 else "", ())
+    name = max((name for name in names if text.startswith(name, start)), key=len, default="")
+    if not name:
+        raise MismatchError(start, "the id of a time zone")
+    reading.zone = zone(name)
+    return start + len(name)
+
+
+@cache
+def _names_by_region() -> dict[str, tuple[str, ...]]:
+    """Group the ids by what stands before their first slash, slash included."""
+    regions: dict[str, list[str]] = {}
+    for name in zone_names():
+        regions.setdefault(name[: name.find("/") + 1], []).append(name)
+    return {region: tuple(names) for region, names in regions.items()}
+
+
+def read_zone_name(text: str, start: int, reading: Reading) -> int:
+    name = max((name for name in SHORT_ZONES if text.startswith(name, start)), key=len, default="")
+    if not name:
+        raise MismatchError(start, "one of " + " ".join(SHORT_ZONES))
+    reading.zone = zone(SHORT_ZONES[name])
+    return start + len(name)

@@ -14,6 +14,10 @@ from functools import lru_cache
 
 from ddbetl.time.chronology import day_of_week_of_days, days_from_civil, days_in_month, is_leap, year_of_days
 
+_FIRST_YEAR_WRITTEN_OUT = 2000
+_LAST_YEAR_WRITTEN_OUT = 2100
+_TWO_DAYS = 172_800
+
 _HEADER = struct.Struct(">4sc15x6L")
 
 
@@ -66,7 +70,7 @@ class Footer:
         )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Rules:
     """All offsets of a zone. ``offsets[i]`` holds from ``instants[i - 1]`` (or for ever before) to ``instants[i]``.
 
@@ -92,6 +96,13 @@ class Rules:
                 break
             offset = then
         return offset
+
+    def settled_offset(self, seconds: int) -> int | None:
+        """Give the offset at an instant if nothing changes for two days before and after it, else None."""
+        index = bisect_right(self.instants, seconds)
+        if index == len(self.instants) or (index and seconds - self.instants[index - 1] < _TWO_DAYS):
+            return None
+        return self.offsets[index] if self.instants[index] - seconds > _TWO_DAYS else None
 
     def is_daylight(self, seconds: int) -> bool:
         """Tell whether an instant lies in daylight saving time."""
@@ -177,10 +188,19 @@ def read_rules(data: bytes) -> Rules:
             instants.append(instant)
             offsets.append(offset)
             daylight.append(is_daylight)
-    footer = footer or Footer(offsets[-1], offsets[-1], None, None)
     daylight = _positive_saving(offsets, daylight)
+    footer = footer or Footer(offsets[-1], offsets[-1], None, None)
     # A file without any explicit change is all footer; its rule holds for ever.
-    return Rules(tuple(instants), tuple(offsets), tuple(daylight), footer, at[-1] if at else -(2**63))
+    footer_from = at[-1] if at else -(2**63)
+    # The next decades are written out: finding a change in a list is faster than computing it.
+    for year in range(_FIRST_YEAR_WRITTEN_OUT, _LAST_YEAR_WRITTEN_OUT + 1) if at else ():
+        for instant, offset in footer.changes(year):
+            if instant > footer_from:
+                footer_from = instant
+                instants.append(instant)
+                offsets.append(offset)
+                daylight.append(offset == max(footer.standard, footer.daylight))
+    return Rules(tuple(instants), tuple(offsets), tuple(daylight), footer, footer_from)
 
 
 def _positive_saving(offsets: list[int], daylight: list[bool]) -> list[bool]:

@@ -8,7 +8,7 @@ overlap the earlier instant.
 
 import difflib
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from importlib import resources
 
@@ -25,11 +25,11 @@ class GapError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Zone:
-    """A fixed offset in milliseconds, or the rules of an IANA zone."""
+    """A fixed offset in milliseconds, or the rules of an IANA zone. Zones are equal when their names are."""
 
     name: str
     fixed_offset: int | None
-    rules: Rules | None
+    rules: Rules | None = field(compare=False)
 
     def offset_at(self, millis: int) -> int:
         """Give the offset from UTC in milliseconds at an instant in epoch milliseconds."""
@@ -45,6 +45,10 @@ class Zone:
         """
         if self.rules is None:
             return local - (self.fixed_offset or 0)
+        settled = self.rules.settled_offset(local // 1000)
+        if settled is not None:
+            # No offset reaches two days.
+            return local - settled * 1000
         offset = self._offset_from_local(self.rules, local)
         if self.offset_at(local - offset) != offset:
             raise GapError(f"{_local_text(local)} does not exist in {self.name}: the clocks go forward over it")
