@@ -36,7 +36,8 @@ NUMBER_TEXT = re.compile(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?")
 
 
 def parse_number(text: str) -> Decimal:
-    """The number of a text: digits with an optional sign, fraction and exponent, and nothing else; RowError otherwise."""
+    """The number of a text: digits with an optional sign, fraction and exponent, and nothing else; RowError
+    otherwise."""
     if NUMBER_TEXT.fullmatch(text) is None:
         raise RowError("R0105", f"{shown(text)} is not a number")
     try:

@@ -1,7 +1,8 @@
 """Generated items and expressions: right and wrong types, NULL, missing, extremes.
 
-In: a ``random.Random`` and a function or operator. Out: items in DynamoDB JSON, and typed calls over them. Rows come from a
-seeded generator rather than from Hypothesis's own strategies: a table of 40 items takes a millisecond that way.
+In: a ``random.Random`` and a function or operator. Out: items in DynamoDB JSON, and typed calls over them. Rows come
+from a seeded generator rather than from Hypothesis's own strategies: a table of 40 items takes a millisecond that
+way.
 """
 
 from __future__ import annotations
@@ -18,33 +19,139 @@ from ddbetl.expressions.ir import Attribute, Call, Constant, Expression
 from ddbetl.expressions.resolve import ResolveError, resolve, spread
 from ddbetl.functions.model import Function, Parameter, Signature
 from ddbetl.functions.registry import function, operator
-from ddbetl.types import TAG_OF as STORABLE
-from ddbetl.types import Duration, Timestamp, Type, Value
+from ddbetl.types import TAG_OF, Duration, Timestamp, Type, Value
 
 TEXTS = (
-    *("", " ", "a", "A", "abc", "ABC", "Hello, world", "Größe", "STRASSE", "straße", "ΟΔΟΣ", "İstanbul", "ǅ", "ﬁn", "ŉ"),
-    *("e\u0301", "\u0301", "👨‍👩‍👧", "日本語", "\x00", "a\x00b", "line\nbreak", "\r\n", "\t tab ", "\u00a0nbsp\u00a0", "  both  "),
-    *("%", "_", "50%", "a_b", "a%b", "\\", "a\\", "!", "a!", "'", '"', '{"S":"x"}', "\ufeff", "\uffff", "\U0010ffff", "K"),
+    *(
+        "",
+        " ",
+        "a",
+        "A",
+        "abc",
+        "ABC",
+        "Hello, world",
+        "Größe",
+        "STRASSE",
+        "straße",
+        "ΟΔΟΣ",
+        "İstanbul",
+        "ǅ",
+        "ﬁn",
+        "ŉ",
+    ),
+    *(
+        "e\u0301",
+        "\u0301",
+        "👨‍👩‍👧",
+        "日本語",
+        "\x00",
+        "a\x00b",
+        "line\nbreak",
+        "\r\n",
+        "\t tab ",
+        "\u00a0nbsp\u00a0",
+        "  both  ",
+    ),
+    *(
+        "%",
+        "_",
+        "50%",
+        "a_b",
+        "a%b",
+        "\\",
+        "a\\",
+        "!",
+        "a!",
+        "'",
+        '"',
+        '{"S":"x"}',
+        "\ufeff",
+        "\uffff",
+        "\U0010ffff",
+        "K",
+    ),
     *("true", "TRUE", "False", "tRUE", "falſe", "yes", "0", "1"),
-    *("7", "-7", "+7", "1.50", "-0", "007", ".5", "5.", "1e3", "1E+40", "1E-130", "1e400", "1e-400", " 1", "1_0", "٣", "x1"),
-    *("0.1234567891", "99999999999999999999999999999", "100000000000000000000000000000", "9" * 38, "9" * 39, "Infinity", "NaN"),
+    *(
+        "7",
+        "-7",
+        "+7",
+        "1.50",
+        "-0",
+        "007",
+        ".5",
+        "5.",
+        "1e3",
+        "1E+40",
+        "1E-130",
+        "1e400",
+        "1e-400",
+        " 1",
+        "1_0",
+        "٣",
+        "x1",
+    ),
+    *(
+        "0.1234567891",
+        "99999999999999999999999999999",
+        "100000000000000000000000000000",
+        "9" * 38,
+        "9" * 39,
+        "Infinity",
+        "NaN",
+    ),
     *("2016", "2016-02", "2016-02-29", "2017-02-29", "2015-01-02T10:28:27.876-05:00", "2015-01-02T10:28:27Z"),
     *("1969-12-31T23:59:59.999Z", "1969-12-31T23:59:59.9Z", "0001-01-01T00:00:00Z", "0000-01-01T00:00:00.0005+01:00"),
     *("9999-12-31T23:59:59.999-23:59", "2017-04-26T", "T12:30Z", "2017-04-26T24:00", "2017-03-12T02:30:00", "20170426"),
     *("2017-04-26 10:15:30", "26/04/2017", "26.4.2017", "4/26/17", "-0001-01-01T00:00:00Z", "2017-04-26T10:15:30,5Z"),
 )
 NUMBERS = (
-    *("0", "1", "-1", "2", "3", "7", "10", "100", "1000", "60", "3600", "0.5", "-0.5", "1.5", "2.5", "-2.5", "0.1", "12.345"),
+    *(
+        "0",
+        "1",
+        "-1",
+        "2",
+        "3",
+        "7",
+        "10",
+        "100",
+        "1000",
+        "60",
+        "3600",
+        "0.5",
+        "-0.5",
+        "1.5",
+        "2.5",
+        "-2.5",
+        "0.1",
+        "12.345",
+    ),
     *("19.99", "-19.99", "1.005", "1e2", "1.50", "-0", "0.000000001", "0.0000000001", "123456789.123456789", "1E+38"),
     *("9223372036854775807", "9223372036854775808", "-9223372036854775808", "4294967296", "-4294967297", "2147483648"),
     *("99999999999999999999999999999", "99999999999999999999999999999.5", "-99999999999999999999999999999.999999999"),
-    *("100000000000000000000000000000", "12345678901234567890123456789012345678", "0.12345678901234567890123456789012345678"),
-    *("9.9999999999999999999999999999999999999E+125", "-9.9999999999999999999999999999999999999E+125", "1E-130", "-1E-130"),
+    *(
+        "100000000000000000000000000000",
+        "12345678901234567890123456789012345678",
+        "0.12345678901234567890123456789012345678",
+    ),
+    *(
+        "9.9999999999999999999999999999999999999E+125",
+        "-9.9999999999999999999999999999999999999E+125",
+        "1E-130",
+        "-1E-130",
+    ),
     *("1493201730", "1493201730876", "1493201730.876", "-1", "-0.001", "253402300800", "9223372036854775.807", "1e16"),
 )
 BINARIES = (b"", b"\x00", b"a", b"abc", b"\xff\xfe", "Größe".encode(), b"\xed\xa0\x80", b"\xc3", bytes(range(40)))
 MILLIS = (0, 1, -1, 999, 1000, -1000, 1500, 86_400_000, 31_536_000_000, 1493201730876, 2**63 - 1, -(2**63), 2**62)
-PATTERNS = ("yyyy-MM-dd", "dd/MM/yyyy", "d.M.yyyy", "yyyy-MM-dd HH:mm:ss", "yyyy-MM-dd'T'HH:mm:ss.SSSZZ", "M/d/yy", "yyyyMMdd")
+PATTERNS = (
+    "yyyy-MM-dd",
+    "dd/MM/yyyy",
+    "d.M.yyyy",
+    "yyyy-MM-dd HH:mm:ss",
+    "yyyy-MM-dd'T'HH:mm:ss.SSSZZ",
+    "M/d/yy",
+    "yyyyMMdd",
+)
 ZONES = ("UTC", "+05:30", "America/Los_Angeles", "America/Sao_Paulo", "Europe/Berlin")
 
 # The attributes of the items, each with the type that most items have there; x has any.
@@ -137,7 +244,9 @@ def constant(draw: random.Random, type_: Type) -> Constant:
     """A constant of a type that the text of a spec can make."""
     makers: dict[Type, Callable[[], Value]] = {
         Type.STRING: lambda: text(draw),
-        Type.NUMBER: lambda: Decimal(draw.choice(NUMBERS)) + 0 if draw.random() < 0.5 else Decimal(draw.randrange(-9, 100)),
+        Type.NUMBER: lambda: (
+            Decimal(draw.choice(NUMBERS)) + 0 if draw.random() < 0.5 else Decimal(draw.randrange(-9, 100))
+        ),
         Type.BOOLEAN: lambda: draw.random() < 0.5,
         Type.BINARY: lambda: draw.choice(BINARIES),
         Type.TIMESTAMP: lambda: Timestamp(draw.choice(MILLIS)),
@@ -165,12 +274,14 @@ def expression(draw: random.Random, types: frozenset[Type], depth: int = 0) -> E
         return Constant(None, Type.NULL)
     if luck < 0.12:
         return Attribute(draw.choice(("x", "x2", "nowhere", "s", "n")))
-    if luck < 0.2 and type_ in STORABLE:
-        return draw.choice((Attribute("m", ("k",)), Attribute("l", (0,)), Attribute("m", ("a.b",)), Attribute("m", ("0",))))
-    if luck < 0.25 and type_ in STORABLE:
+    if luck < 0.2 and type_ in TAG_OF:
+        return draw.choice(
+            (Attribute("m", ("k",)), Attribute("l", (0,)), Attribute("m", ("a.b",)), Attribute("m", ("0",)))
+        )
+    if luck < 0.25 and type_ in TAG_OF:
         return call(named("coalesce"), Attribute("x"), Attribute("m", ("K",)))
-    stored = [name for name, tag in ATTRIBUTES.items() if tag == STORABLE.get(type_)]
-    if luck < 0.6 and stored and type_ in STORABLE:
+    stored = [name for name, tag in ATTRIBUTES.items() if tag == TAG_OF.get(type_)]
+    if luck < 0.6 and stored and type_ in TAG_OF:
         return Attribute(draw.choice(stored))
     if luck < 0.8 and type_ in (
         Type.STRING, Type.NUMBER, Type.BOOLEAN, Type.BINARY, Type.TIMESTAMP, Type.DURATION,
@@ -180,13 +291,23 @@ def expression(draw: random.Random, types: frozenset[Type], depth: int = 0) -> E
         nested = typed_call(draw, type_, depth)
         if nested is not None:
             return nested
-    return Attribute(draw.choice(stored)) if stored and type_ in STORABLE else constant(draw, type_)
+    return Attribute(draw.choice(stored)) if stored and type_ in TAG_OF else constant(draw, type_)
 
 
 def typed_call(draw: random.Random, type_: Type, depth: int) -> Expression | None:
     """A call of a known type over generated arguments; None where nothing comes of it."""
     makers = {
-        Type.STRING: ("CAST AS STRING", "upper", "||", "substr", "coalesce", "if", "CASE", "source_table", "format_time"),
+        Type.STRING: (
+            "CAST AS STRING",
+            "upper",
+            "||",
+            "substr",
+            "coalesce",
+            "if",
+            "CASE",
+            "source_table",
+            "format_time",
+        ),
         Type.NUMBER: ("CAST AS NUMBER", "+", "-", "*", "floor", "length", "epoch", "size", "try", "nullif", "negate"),
         Type.BOOLEAN: ("CAST AS BOOLEAN", "=", "<", "AND", "OR", "NOT", "IS NULL", "IN", "LIKE"),
         Type.BINARY: ("CAST AS BINARY", "coalesce"),

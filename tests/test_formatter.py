@@ -24,12 +24,13 @@ def canonical(text: str) -> str:
     return format_spec(parse(SourceText(text)))
 
 
+@settings(max_examples=200, deadline=None)
 @given(expressions)
 def test_an_expression_reads_back_as_it_was(tree: ast.Expression) -> None:
     assert expression(format_expression(tree)) == tree
 
 
-@settings(max_examples=200)
+@settings(max_examples=200, deadline=None)
 @given(specs)
 def test_a_spec_reads_back_as_it_was(tree: ast.Spec) -> None:
     written = format_spec(tree)

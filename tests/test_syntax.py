@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import dataclasses
 import logging
 import pickle
@@ -15,7 +14,7 @@ from typing import Any
 
 import pytest
 from cases import Case, cases, check
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from trees import mutated_specs
 
@@ -103,7 +102,8 @@ def test_spans_are_the_text_of_their_nodes(case: Case) -> None:
     for node in walk(tree):
         written = case.spec[node.span.start : node.span.end]
         assert written, node
-        if isinstance(node, ast.Expression):
+        # An option's -5 is a number, an expression's is an operator and a number.
+        if isinstance(node, ast.Expression) and not (isinstance(node, ast.Number) and node.value < 0):
             assert expression(written) == node
             expressions += 1
         match node:
@@ -285,8 +285,9 @@ def test_a_tree_of_the_greatest_depth_can_be_used(depth: int) -> None:
     ]
     for text in texts:
         tree = expression(text)
-        assert tree == copy.deepcopy(tree) == pickle.loads(pickle.dumps(tree))
-        assert repr(tree) and hash(tree) == hash(copy.deepcopy(tree))
+        again = pickle.loads(pickle.dumps(tree))
+        assert tree == again
+        assert (repr(tree), hash(tree)) == (repr(again), hash(again))
 
 
 @pytest.mark.parametrize(
@@ -404,7 +405,8 @@ def _diagnostics(text: str) -> tuple[Any, ...]:
             assert diagnostic.code in {code.code for code in SYNTAX}
             for span in (diagnostic.span, *(label.span for label in diagnostic.labels)):
                 assert span is not None and 0 <= span.start <= span.end <= len(text)
-            assert not _TERMINALS.search(diagnostic.message + diagnostic.hint), diagnostic
+            if diagnostic.code != "E0105":  # Unicode's names of characters may have such words.
+                assert not _TERMINALS.search(diagnostic.message + diagnostic.hint), diagnostic
         places = [d.span.start for d in error.diagnostics if d.span is not None]
         assert places == sorted(places)
         assert len(set(error.diagnostics)) == len(error.diagnostics)
@@ -422,6 +424,7 @@ _TERMINALS = re.compile(
 )
 
 
+@settings(deadline=None)
 @given(st.text())
 def test_any_text_is_a_spec_or_a_spec_error(text: str) -> None:
     _diagnostics(text)
@@ -438,16 +441,19 @@ WORDS = [
 ]  # fmt: skip
 
 
+@settings(deadline=None)
 @given(st.lists(st.sampled_from(WORDS), max_size=40).map(" ".join))
 def test_any_words_are_a_spec_or_a_spec_error(text: str) -> None:
     _diagnostics(text)
 
 
+@settings(deadline=None)
 @given(mutated_specs([case.spec for case in SYNTAX_CASES]))
 def test_a_damaged_spec_is_a_spec_or_a_spec_error(text: str) -> None:
     _diagnostics(text)
 
 
+@settings(deadline=None)
 @given(st.lists(st.sampled_from(WORDS), max_size=12).map(" ".join) | st.text(max_size=20))
 def test_any_piece_is_read_or_a_spec_error(text: str) -> None:
     for read in (lambda t: parse_expression(SourceText(t)), parse_let, parse_option):
@@ -506,6 +512,11 @@ def test_independent_errors_are_found_at_once() -> None:
         "E0109 j",
         "E0109 l",
     ]
+
+
+def test_a_bracket_that_was_given_up_is_not_told_again() -> None:
+    assert mistakes("SELECT * REPLACE (a AS b, 1 FROM c) FROM d WHERE e f") == ["E0109 FROM", "E0109 f"]
+    assert mistakes("SELECT f(a b FROM c) WHERE d") == ["E0111 b"]
 
 
 def test_what_is_wrong_inside_a_literal_does_not_hide_the_rest() -> None:

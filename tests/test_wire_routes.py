@@ -22,6 +22,7 @@ from misbehaving import (
     say,
     serving,
     then,
+    until,
 )
 
 from ddbetl.connectors.dynamodb import failures

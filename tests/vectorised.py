@@ -1,7 +1,9 @@
-"""Expressions run by both evaluators over the same items: what the tests of functions, operators and lowering compare.
+"""Expressions run by both evaluators over the same items: what the tests of functions, operators and lowering
+compare.
 
-In: typed expressions and items in DynamoDB JSON. Out: for each expression and item the reference's value or error, and the
-vectorised value with its guard. Invariant: the SQL is made by the same functions as a run's, over the same kind of page.
+In: typed expressions and items in DynamoDB JSON. Out: for each expression and item the reference's value or error,
+and the vectorised value with its guard. Invariant: the SQL is made by the same functions as a run's, over the same
+kind of page.
 """
 
 from __future__ import annotations
@@ -94,7 +96,11 @@ class Vectorised:
         for number, (expression, fast) in enumerate(zip(expressions, lowered, strict=True)):
             if fast is not None:
                 wire = attribute_json(fast, expression.type) or "NULL"
-                columns += [f"{fast.value} AS v{number}", f"{fast.guard or 'TRUE'} AS g{number}", f"{wire} AS w{number}"]
+                columns += [
+                    f"{fast.value} AS v{number}",
+                    f"{fast.guard or 'TRUE'} AS g{number}",
+                    f"{wire} AS w{number}",
+                ]
         sql = with_layers(read_pages(lowerer, whole=False), lowerer.layers(0, lowerer.depth))
         cursor = self._connection.execute(f"SELECT {', '.join(columns)} FROM ({sql}) ORDER BY position")
         rows = cursor.fetchall()

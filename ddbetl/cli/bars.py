@@ -13,19 +13,23 @@ from types import TracebackType
 from typing import TypeAlias
 
 from rich.console import Console, ConsoleOptions, Group, RenderResult
+from rich.constrain import Constrain
 from rich.live import Live
 from rich.padding import Padding
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from ddbetl.cli.progress import against, percent, rates
+from ddbetl.cli.progress import rates
 from ddbetl.cli.terminal import cells, colours, shorten
+from ddbetl.cli.wording import against, counted, percent
 from ddbetl.engine.report import Progress, TableProgress
 from ddbetl.plan.explain import duration
 
 # Lines of the block beside the tables' own: totals, a blank line, the line of tables not shown, the cursor's.
 OTHER_LINES = 7
+# Left free at the right: the terminal writes its ^C at the end of the last line, and must not break the line for it.
+MARGIN = 3
 REDRAWS_PER_SECOND = 8
 
 
@@ -65,7 +69,8 @@ class Bars:
         if self._progress is None:
             yield Text("  starting …", style="dim")
         else:
-            yield block(self._progress, options.max_width, console.size.height, self._stopping())
+            width = options.max_width - MARGIN
+            yield Constrain(block(self._progress, width, console.size.height, self._stopping()), width)
 
 
 def block(progress: Progress, width: int, height: int, stopping: bool = False) -> Group:
@@ -77,7 +82,7 @@ def block(progress: Progress, width: int, height: int, stopping: bool = False) -
     elif progress.waiting:
         state = f"{state}; waiting: {progress.waiting}"
     elif progress.retries:
-        state = f"{state}; {progress.retries:,} requests repeated"
+        state = f"{state}; {counted(progress.retries, 'repeated request')}"
     lines.append(Text(f"  {state}", style="yellow" if stopping or progress.waiting else "dim", overflow="ellipsis"))
     return Group(*lines, Text(), *_tables(progress.tables, width, max(1, height - OTHER_LINES)))
 
@@ -85,11 +90,12 @@ def block(progress: Progress, width: int, height: int, stopping: bool = False) -
 def _overall(progress: Progress) -> Padding:
     grid = _grid()
     grid.add_column(ratio=1)
+    grid.add_column(justify="right", no_wrap=True, min_width=13, style="cyan")
     grid.add_column(justify="right", no_wrap=True, min_width=4, style="bold")
     grid.add_column(justify="right", no_wrap=True, min_width=10)
     share = "" if progress.fraction is None else percent(progress.fraction)
     left = f"{duration(progress.eta)} left" if progress.eta and progress.fraction != 1 else ""
-    grid.add_row(_bar(progress.fraction), share, left)
+    grid.add_row(_bar(progress.fraction), f"{progress.items_per_second:,.0f} items/s", share, left)
     return _indented(grid)
 
 
@@ -109,13 +115,12 @@ def _bar(fraction: float | None) -> ProgressBar:
 
 def _counts(progress: Progress) -> Text:
     text = Text("  ", overflow="ellipsis", no_wrap=True)
-    text.append(f"{progress.read:,} read   {progress.filtered:,} filtered out   ")
+    text.append(f"{progress.read:,} read   {progress.filtered:,} filtered   ")
     text.append(f"{progress.written:,} written", style="green")
     text.append("   ")
     text.append(f"{progress.rejected:,} rejected", style="red" if progress.rejected else "")
     if progress.skipped:
         text.append(f"   {progress.skipped:,} skipped")
-    text.append(f"   {progress.items_per_second:,.0f} items/s", style="cyan")
     return text
 
 

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ddbetl.cli.preview import value_text
-from ddbetl.cli.summary import units
 from ddbetl.cli.terminal import Column, page_width, start_of, table, visible, width, wrapped
+from ddbetl.cli.wording import counted, percent, units_of
 
 if TYPE_CHECKING:
     from ddbetl.api import AttributeReport, TableReport
@@ -74,13 +74,12 @@ def index_text(index: IndexDescription) -> str:
 def _schema(report: TableReport) -> list[str]:
     if not report.sampled:
         return []
-    spent = f"{units(report.units)} read unit{'s' * (report.units != 1)}"
-    plural = "s" * (report.sampled != 1)
+    title = f"  of {counted(report.sampled, 'sampled item')}, for {units_of(report.units, 'read')}"
     cut = width() is not None
     rows = [
         [
             visible(attribute.name),
-            share(attribute.present, report.sampled),
+            percent(attribute.present / report.sampled),
             types_text(attribute),
             start_of(value_text(attribute.example), WIDEST_EXAMPLE) if cut else value_text(attribute.example),
         ]
@@ -88,21 +87,18 @@ def _schema(report: TableReport) -> list[str]:
     ]
     return [
         "",
-        click.style("SCHEMA", bold=True) + f"  of {report.sampled:,} sampled item{plural}, which cost {spent}",
+        click.style("SCHEMA", bold=True) + title,
         table(
-            [Column("attribute", cut=True), Column("present", right=True), Column("type"), Column("example", cut=True)],
+            [
+                Column("attribute", least=12, middle=True),
+                Column("present", right=True),
+                Column("type", least=12),
+                Column("example", least=30),
+            ],
             rows,
             indent="  ",
         ),
     ]
-
-
-def share(part: int, whole: int) -> str:
-    """A share in percent that is 100% only for all, and 0% only for none."""
-    percent = 100 * part / whole
-    if 0 < part < whole:
-        percent = min(max(percent, 1), 99)
-    return f"{percent:.0f}%"
 
 
 def types_text(attribute: AttributeReport) -> str:
@@ -111,7 +107,7 @@ def types_text(attribute: AttributeReport) -> str:
     if len(attribute.types) == 1:
         return str(attribute.types[0][0])
     ordered = sorted(attribute.types, key=lambda pair: (-pair[1], str(pair[0])))
-    return ", ".join(f"{type_} {share(count, total)}" for type_, count in ordered)
+    return ", ".join(f"{type_} {percent(count / total)}" for type_, count in ordered)
 
 
 def as_value(report: TableReport) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from ddbetl.functions.registry import FUNCTIONS, OPERATORS
 
 EVERYTHING = (*FUNCTIONS, *OPERATORS)
 # A first sentence shorter than this says too little.
-FORM = 25
+FORM = 30
 
 
 def categories() -> Iterator[tuple[str, list[Function]]]:

@@ -11,15 +11,15 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ddbetl.cli.exit_codes import ExitCode
-from ddbetl.cli.summary import units
-from ddbetl.cli.terminal import Column, cells, err, out, start_of, table, visible, width
+from ddbetl.cli.terminal import Column, cells, err, out, start_of, page_width, table, visible, width, wrapped
+from ddbetl.cli.wording import counted, units_of
 
 if TYPE_CHECKING:
     from ddbetl.api import Plan, Preview
 
-# A cell longer than this is cut at its end where a terminal shows it; the narrowest cell worth showing.
+# Where a terminal shows them, cells are cut at the end to so many columns, or fewer if the whole row fits then.
 WIDEST_CELL = 40
-NARROWEST_CELL = 8
+NARROWEST_CELL = 30
 # Rejected rows that are shown in full.
 SHOWN_REJECTS = 5
 
@@ -41,12 +41,12 @@ def closing(preview: Preview, wanted: int) -> str:
     found = len(preview.rows)
     end = "" if found + len(preview.rejects) >= wanted else ": all there are"
     lines = [
-        f"\n{found:,} row{'s' * (found != 1)} of {preview.read:,} items read, {preview.filtered:,} filtered out{end}; "
-        f"{units(preview.units)} read units; nothing was written"
+        f"\n{counted(found, 'row')} of {counted(preview.read, 'item')} read, {preview.filtered:,} filtered out{end}; "
+        f"{units_of(preview.units, 'read')}; nothing was written",
     ]
     rejects = len(preview.rejects)
     if rejects:
-        lines.append(f"{rejects:,} row{'s' * (rejects != 1)} would be rejected:")
+        lines.append(f"{counted(rejects, 'row')} would be rejected:")
         lines += [f"  {reject.code}  {visible(reject.message)}" for reject in preview.rejects[:SHOWN_REJECTS]]
         if rejects > SHOWN_REJECTS:
             lines.append(f"  and {rejects - SHOWN_REJECTS:,} more")
@@ -65,13 +65,13 @@ def rows_as_table(rows: Sequence[Mapping[str, Any]], first: Sequence[str] = (), 
     shown, rest = _fitting(names, texts, limit - len(indent) if limit is not None else None)
     numbers = {name for name in shown if all("N" in row[name] for row in rows if name in row)}
     page = table(
-        [Column(visible(name), right=name in numbers, cut=True) for name in shown],
+        [Column(visible(name), right=name in numbers, least=NARROWEST_CELL) for name in shown],
         [[texts[name][i] for name in shown] for i in range(len(rows))],
         indent=indent,
     )
     if rest:
         listed = ", ".join(visible(name) for name in rest)
-        page += f"\n{indent}and {len(rest)} more column{'s' * (len(rest) != 1)}: {listed}"
+        page += "\n" + wrapped(f"{indent}and {counted(len(rest), 'more column')}: ", listed, page_width())
     return page
 
 
@@ -84,8 +84,7 @@ def _fitting(
     used = 0
     for position, name in enumerate(names):
         wide = max(cells(text) for text in (visible(name), *texts[name]))
-        # A wide cell may be cut down to a third, if a bit of it still tells something.
-        used += max(min(wide, NARROWEST_CELL), wide // 3) + 2
+        used += min(wide, NARROWEST_CELL) + 2
         if used - 2 > limit and position:
             return list(names[:position]), list(names[position:])
     return list(names), []

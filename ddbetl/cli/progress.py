@@ -12,6 +12,8 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from ddbetl.cli.terminal import draws, err
+from ddbetl.cli.wording import against, clock, percent
+from ddbetl.plan.explain import duration
 
 if TYPE_CHECKING:
     from ddbetl.engine.report import Progress
@@ -55,11 +57,9 @@ class Lines:
 
 def line(progress: Progress) -> str:
     """The state of a run on one line."""
-    from ddbetl.plan.explain import duration
-
-    share = f"{percent(progress.fraction)}, " if progress.fraction is not None else ""
+    share = f"{percent(progress.fraction)}  " if progress.fraction is not None else ""
     parts = [
-        f"{duration(progress.seconds)}: {share}{counts(progress)}",
+        f"{clock(progress.seconds)}  {share}{counts(progress)}",
         f"{progress.items_per_second:,.0f} items/s",
         rates(progress),
         f"{duration(progress.eta)} left" if progress.eta and progress.fraction != 1 else "",
@@ -68,12 +68,7 @@ def line(progress: Progress) -> str:
     return "; ".join(part for part in parts if part)
 
 
-def percent(fraction: float) -> str:
-    """A share in percent that is 100% only at the end."""
-    return f"{100 if fraction >= 1 else min(99, int(100 * fraction))}%"
-
-
-def counts(progress: Progress, separator: str = ", ") -> str:
+def counts(progress: Progress) -> str:
     """What has happened to the items so far."""
     texts = [
         f"{progress.read:,} read",
@@ -83,7 +78,7 @@ def counts(progress: Progress, separator: str = ", ") -> str:
     ]
     if progress.skipped:
         texts.append(f"{progress.skipped:,} skipped")
-    return separator.join(texts)
+    return ", ".join(texts)
 
 
 def rates(progress: Progress) -> str:
@@ -95,8 +90,3 @@ def rates(progress: Progress) -> str:
     if progress.write_units or progress.write_rate or progress.written:
         texts.append(f"writing {against(progress.write_rate, progress.write_budget)}")
     return ", ".join(texts) + " units/s" if texts else ""
-
-
-def against(rate: float, budget: float | None) -> str:
-    """A rate against its budget: ``412 of 1,000``."""
-    return f"{rate:,.0f}" if budget is None else f"{rate:,.0f} of {budget:,.0f}"

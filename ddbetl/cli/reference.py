@@ -9,8 +9,9 @@ from __future__ import annotations
 import inspect
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TypeAlias
 
 import click
 
@@ -25,8 +26,11 @@ NOTE = "<!-- Written by python -m ddbetl.cli.reference docs/ -->"
 
 
 def commands_page() -> str:
-    """docs/cli.md: every command with its arguments and options."""
-    context = click.Context(cli, info_name="ddbetl")
+    """docs/cli.md: every command with its arguments and options; options that commands share are listed once."""
+    root = click.Context(cli, info_name="ddbetl", **cli.context_settings)
+    options = {name: _options(command, root, name) for name, command in cli.commands.items()}
+    everywhere = _shared(list(options.values()))
+    of_specs = _shared([options[name] for name, command in cli.commands.items() if _takes_spec(command)])
     lines = [NOTE, "", "# Commands", "", *_paragraphs(cli)]
     lines += ["", "| command | |", "|---|---|"]
     lines += [
@@ -35,8 +39,15 @@ def commands_page() -> str:
     ]
     lines += ["", "Results go to standard output; progress, questions and messages go to standard error."]
     for name, command in cli.commands.items():
-        lines += ["", f"## ddbetl {name}", "", "```", _usage(command, context, name), "```", "", *_paragraphs(command)]
-        lines += ["", *_options(command, context, name)]
+        lines += ["", f"## ddbetl {name}", "", "```", _usage(command, root, name), "```", "", *_paragraphs(command)]
+        shared = of_specs if _takes_spec(command) else everywhere
+        own = [option for option in options[name] if option not in shared]
+        if own:
+            lines += ["", *_option_table(own)]
+        if _takes_spec(command):
+            lines += ["", "And the [options of all commands that take a SPEC](#options-of-a-spec)."]
+    lines += ["", "## Options of a SPEC", "", *_option_table([o for o in of_specs if o not in everywhere])]
+    lines += ["", "## Options of every command", "", *_option_table(everywhere)]
     lines += ["", "## Exit codes", "", "| code | meaning |", "|---|---|"]
     lines += [f"| {code.value} | {_cell(meaning)} |" for code, meaning in MEANINGS.items()]
     lines += ["", "## Environment", "", "| variable | |", "|---|---|"]
@@ -50,9 +61,20 @@ ENVIRONMENT = {
     "DDBETL_DEBUG": "the traceback of a bug when set, as --debug",
 }
 
+# An option as help shows it: its names and what they take, and what it does.
+Option: TypeAlias = tuple[str, str]
 
-def _usage(command: click.Command, context: click.Context, name: str) -> str:
-    own = click.Context(command, info_name=name, parent=context)
+
+def _shared(lists: Sequence[Sequence[Option]]) -> list[Option]:
+    return [option for option in lists[0] if all(option in others for others in lists)]
+
+
+def _takes_spec(command: click.Command) -> bool:
+    return any(parameter.name == "spec" for parameter in command.params)
+
+
+def _usage(command: click.Command, root: click.Context, name: str) -> str:
+    own = click.Context(command, info_name=name, parent=root)
     return " ".join(["ddbetl", name, *command.collect_usage_pieces(own)])
 
 
@@ -67,14 +89,14 @@ def _paragraphs(command: click.Command) -> list[str]:
     return out[:-1]
 
 
-def _options(command: click.Command, context: click.Context, name: str) -> list[str]:
-    own = click.Context(command, info_name=name, parent=context)
-    rows = [
-        record
-        for parameter in command.get_params(own)
-        if isinstance(parameter, click.Option) and (record := parameter.get_help_record(own)) is not None
-    ]
-    return ["| option | |", "|---|---|", *(f"| `{_cell(left)}` | {_cell(right)} |" for left, right in rows)]
+def _options(command: click.Command, root: click.Context, name: str) -> list[Option]:
+    own = click.Context(command, info_name=name, parent=root)
+    records = (p.get_help_record(own) for p in command.get_params(own) if isinstance(p, click.Option))
+    return [record for record in records if record is not None]
+
+
+def _option_table(options: Sequence[Option]) -> list[str]:
+    return ["| option | |", "|---|---|", *(f"| `{_cell(names)}` | {_cell(text)} |" for names, text in options)]
 
 
 def functions_page() -> str:

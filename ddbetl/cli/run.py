@@ -23,12 +23,13 @@ from ddbetl.cli.describe import place
 from ddbetl.cli.exit_codes import ExitCode
 from ddbetl.cli.summary import as_value, page
 from ddbetl.cli.terminal import err, is_terminal, out, page_width, painted, wrapped
+from ddbetl.cli.wording import counted
 from ddbetl.errors import DdbetlError
 
 if TYPE_CHECKING:
     from ddbetl.api import Plan
     from ddbetl.engine.report import Progress, RunReport
-    from ddbetl.plan.physical import BatchWriteExec, PhysicalPlan
+    from ddbetl.plan.physical import PhysicalPlan
 
 # So many tables are listed by name; of more, the first and the last.
 LISTED = 3
@@ -38,18 +39,14 @@ def run_plan(plan: Plan, *, yes: bool, progress: str, as_json: bool, state_dir: 
     """Run a plan after showing it and asking; returns the exit code."""
     write = plan.physical.write
     if write is None:
-        err(
-            painted(
-                "error: the spec has no target\n = INSERT INTO or --into TABLE gives it one; ddbetl preview shows its rows"
-            )
-        )
+        err(painted("error: the spec has no target\n = INSERT INTO or --into TABLE gives it one"))
         return ExitCode.USAGE
     err(header(plan))
     if not yes:
         if not is_terminal(sys.stdin):
             err(painted("error: run asks before it writes, and there is no terminal to ask on\n = --yes says yes"))
             return ExitCode.USAGE
-        if not confirmed(plan, write):
+        if not click.confirm(f"Write to {write.table.name}?", err=True):
             err("Nothing was written.")
             return ExitCode.INTERRUPTED
     report = execute(plan, progress, state_dir)
@@ -88,7 +85,7 @@ def sources(physical: PhysicalPlan) -> str:
     items = sum(description.items for description in known)
     if not items:
         return text
-    return f"{text}; {items:,} items, {size(sum(description.size for description in known))}"
+    return f"{text}; {counted(items, 'item')}, {size(sum(description.size for description in known))}"
 
 
 def read_rates(physical: PhysicalPlan) -> list[str]:
@@ -114,13 +111,6 @@ def _full_place(plan: Plan, connection: object) -> str:
     if site is None:
         return ""
     return f"{place(site)}, {site.endpoint}" if site.account else place(site)
-
-
-def confirmed(plan: Plan, write: BatchWriteExec) -> bool:
-    """Ask whether to write."""
-    site = plan.sites.get(write.table.connection)
-    where = f" in {place(site)}" if site is not None else ""
-    return click.confirm(f"Write to {write.table.name}{where}?", err=True)
 
 
 def execute(plan: Plan, mode: str, state_dir: str) -> RunReport:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ddbetl.cli.terminal import Column, page_width, table, visible, wrapped
+from ddbetl.cli.wording import counted, spent, units, units_of
 
 if TYPE_CHECKING:
     from ddbetl.engine.report import Progress, RunReport, TableProgress
@@ -29,7 +30,7 @@ def _table(report: RunReport) -> str:
     progress = report.progress
     skipped = progress.skipped > 0
     columns = [
-        Column("table", cut=True),
+        Column("table", least=12, middle=True),
         Column("read", right=True),
         Column("filtered", right=True),
         *([Column("skipped", right=True)] if skipped else []),
@@ -39,7 +40,7 @@ def _table(report: RunReport) -> str:
         Column("seconds", right=True),
     ]
 
-    def cells(name: str, one: TableProgress | Progress, spent: float, seconds: float) -> list[str]:
+    def cells(name: str, one: TableProgress | Progress, cost: float, seconds: float) -> list[str]:
         return [
             name,
             f"{one.read:,}",
@@ -47,7 +48,7 @@ def _table(report: RunReport) -> str:
             *([f"{one.skipped:,}"] if skipped else []),
             f"{one.written:,}",
             f"{one.rejected:,}",
-            units(spent),
+            units(cost),
             f"{seconds:,.1f}",
         ]
 
@@ -58,40 +59,33 @@ def _table(report: RunReport) -> str:
     return table(columns, rows, last=total)
 
 
-def units(count: float) -> str:
-    """Capacity units for a person: halves matter where there are few."""
-    return f"{count:,.1f}" if count < 100 and count != int(count) else f"{count:,.0f}"
-
-
 def _headline(report: RunReport) -> str:
-    from ddbetl.plan.explain import duration
-
     progress = report.progress
-    items = f"{progress.written:,} item{'s' * (progress.written != 1)}"
-    spent = duration(report.seconds)
+    items = counted(progress.written, "item")
+    time = spent(report.seconds)
     match report.outcome:
         case "interrupted":
-            return click.style("Interrupted", fg="yellow", bold=True) + f" after {spent}: {items} in {report.target}."
+            return click.style("Interrupted", fg="yellow", bold=True) + f" after {time}: {items} in {report.target}."
         case "limit":
             return click.style("Done", fg="green", bold=True) + (
-                f" in {spent}, at the spec's LIMIT: {items} written to {report.target}."
+                f" in {time}, at the spec's LIMIT: {items} written to {report.target}."
             )
         case _:
-            return click.style("Done", fg="green", bold=True) + f" in {spent}: {items} written to {report.target}."
+            return click.style("Done", fg="green", bold=True) + f" in {time}: {items} written to {report.target}."
 
 
 def _facts(report: RunReport) -> list[str]:
     progress = report.progress
-    facts = [f"{units(progress.read_units)} read units, {units(progress.write_units)} write units"]
+    facts = [f"{units_of(progress.read_units, 'read')}, {units_of(progress.write_units, 'write')}"]
     if report.seconds > 0:
         facts[0] += f"; {progress.read / report.seconds:,.0f} items/s read, "
         facts[0] += f"{progress.written / report.seconds:,.0f} written"
     if progress.write_budget and progress.write_units >= NEAR * progress.write_budget * report.seconds > 0:
         facts.append(f"the write budget was the limit: {progress.write_budget:,.0f} units/s")
     if progress.retries:
-        facts.append(f"{progress.retries:,} requests had to be repeated")
+        facts.append(f"{counted(progress.retries, 'repeated request')}")
     if report.by_reference:
-        facts.append(f"{report.by_reference:,} rows were computed one by one, by the reference evaluator")
+        facts.append(f"{counted(report.by_reference, 'row')} computed one by one, by the reference evaluator")
     return facts
 
 
@@ -99,7 +93,7 @@ def _rejects(report: RunReport) -> list[str]:
     count = report.progress.rejected
     if not count:
         return []
-    lines = ["", click.style(f"{count:,} row{'s' * (count != 1)} rejected", fg="red", bold=True)]
+    lines = ["", click.style(f"{counted(count, 'row')} rejected", fg="red", bold=True)]
     width = max(len(f"{cause.count:,}") for cause in report.causes) if report.causes else 0
     lines += [
         wrapped(f"  {cause.count:>{width},} × {cause.code}  ", visible(cause.message), page_width())

@@ -22,6 +22,8 @@ import click
 # The narrowest and the widest page that texts are laid out for.
 NARROWEST = 60
 WIDEST = 120
+# A label longer than this does not indent what follows.
+LONGEST_LABEL = 20
 
 
 def out(text: str = "") -> None:
@@ -81,33 +83,34 @@ def page_width(stream: IO[str] | None = None) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A column of a table: its title, whether it is aligned to the right, whether it may be cut to fit the terminal."""
+    """A column of a table. ``least``: the cells to which it may be cut so that the table fits the terminal; None: it
+    may not. ``middle``: it is cut there, as names are whose ends differ."""
 
     title: str
     right: bool = False
-    cut: bool = False
+    least: int | None = None
+    middle: bool = False
 
 
 def table(columns: Sequence[Column], rows: Sequence[Sequence[str]], last: Sequence[str] = (), indent: str = "") -> str:
     """Lay out rows under titles, and a last row of totals under a line.
 
-    Fits the terminal by shortening the longest cuttable cells; without a terminal nothing is shortened.
+    Fits the terminal by cutting the widest columns that may be cut; without a terminal nothing is cut.
     """
     body = [list(row) for row in (*rows, *([last] if last else []))]
     widths = [max(cells(text) for text in (column.title, *column_of(body, i))) for i, column in enumerate(columns)]
     limit = width()
     if limit is not None:
         room = limit - len(indent) - 2 * (len(columns) - 1)
-        cuttable = [i for i, column in enumerate(columns) if column.cut]
-        while cuttable and sum(widths) > room:
-            widest = max(cuttable, key=lambda i: widths[i])
-            if widths[widest] <= 8:
+        while sum(widths) > room:
+            cuttable = [i for i, column in enumerate(columns) if column.least is not None and widths[i] > column.least]
+            if not cuttable:
                 break
-            widths[widest] -= 1
+            widths[max(cuttable, key=lambda i: widths[i])] -= 1
 
     def line(texts: Sequence[str]) -> str:
         aligned = [
-            pad(shorten(text, size), size, column.right)
+            pad((shorten if column.middle else start_of)(text, size), size, column.right)
             for text, size, column in zip(texts, widths, columns, strict=True)
         ]
         return (indent + "  ".join(aligned)).rstrip()
@@ -204,12 +207,12 @@ def _painted_line(line: str) -> str:
 
 
 def wrapped(label: str, text: str, size: int) -> str:
-    """A text behind a label, its further lines under its first."""
+    """A text behind a label; its further lines begin under its first, or a little indented where the label is long."""
     return textwrap.fill(
         " ".join(text.split()),
         size,
         initial_indent=label,
-        subsequent_indent=" " * len(label),
+        subsequent_indent=" " * (len(label) if len(label) <= LONGEST_LABEL else 2),
         break_long_words=False,
         break_on_hyphens=False,
     )

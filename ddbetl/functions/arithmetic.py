@@ -1,8 +1,8 @@
 """The operators + - * / % and the unary minus, over numbers, times and durations.
 
-In: NUMBER (exact decimals), TIMESTAMP and DURATION (whole milliseconds). Out: the same. A duration beside a number counts
-seconds. Invariant: sums, products and remainders are exact or a RowError; only a quotient is rounded, half to even, to
-38 digits.
+In: NUMBER (exact decimals), TIMESTAMP and DURATION (whole milliseconds). Out: the same. A duration beside a number
+counts seconds. Invariant: sums, products and remainders are exact or a RowError; only a quotient is rounded, half to
+even, to 38 digits.
 """
 
 from __future__ import annotations
@@ -286,8 +286,8 @@ ADD = Function(
 SUBTRACT = Function(
     "-",
     "operator",
-    f"The difference of numbers, of durations, of a time and a duration, or the duration between two times. {_EXACT_DOC} "
-    "A duration beside a number counts seconds.",
+    "The difference of numbers, of durations, of a time and a duration, or the duration between two times. "
+    f"{_EXACT_DOC} A duration beside a number counts seconds.",
     (
         _over(_subtract, _lower_sum("-"), NUMBER, NUMBER),
         _over(_subtract, _lower_sum("-"), NUMBER, DURATION),
@@ -306,8 +306,8 @@ SUBTRACT = Function(
 MULTIPLY = Function(
     "*",
     "operator",
-    f"The product of numbers, or a duration so many times. {_EXACT_DOC} A duration stays a whole number of milliseconds, "
-    "or it is an error.",
+    f"The product of numbers, or a duration so many times. {_EXACT_DOC} A duration stays a whole number of "
+    "milliseconds, or it is an error.",
     (
         _over(_multiply, _lower_product, NUMBER, NUMBER),
         _signature(DURATION, NUMBER, Type.DURATION, _times, _lower_scaled),
@@ -327,9 +327,9 @@ MULTIPLY = Function(
 DIVIDE = Function(
     "/",
     "operator",
-    "The quotient of numbers, as a decimal: `7 / 2` is 3.5. It is exact where 38 significant digits suffice, else rounded "
-    "there, a half to the even digit. Division by zero is an error of the row. Durations over durations give a number, "
-    "and a duration that divides a number counts seconds.",
+    "The quotient of numbers, as a decimal: `7 / 2` is 3.5. It is exact where 38 significant digits suffice, else "
+    "rounded there, a half to the even digit. Division by zero is an error of the row. Durations over durations "
+    "give a number, and a duration that divides a number counts seconds.",
     (
         _over(_divide, _lower_quotient, NUMBER, NUMBER),
         _over(_divide, _lower_quotient, DURATION, DURATION),
@@ -347,9 +347,9 @@ DIVIDE = Function(
 REMAINDER = Function(
     "%",
     "operator",
-    "What is left of a division with a whole quotient. It has the sign of the dividend, as in SQL: `-7 % 2` is -1. Exact; "
-    "division by zero is an error of the row. A duration beside a number counts seconds, so `epoch(t) % 1 day` is the "
-    "second of the day.",
+    "What is left of a division with a whole quotient. It has the sign of the dividend, as in SQL: `-7 % 2` is -1. "
+    "Exact; division by zero is an error of the row. A duration beside a number counts seconds, so `epoch(t) % 1 "
+    "day` is the second of the day.",
     (
         _over(_remainder, _lower_remainder, NUMBER, NUMBER),
         _over(_remainder, _lower_remainder, NUMBER, DURATION),

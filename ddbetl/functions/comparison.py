@@ -1,7 +1,7 @@
 """The operators = <> < <= > >= IN and LIKE.
 
-In: two values of one type (or a number and a duration, which counts seconds). Out: BOOLEAN. Invariant: a comparison never
-converts: values of different types are an error, not unequal.
+In: two values of one type (or a number and a duration, which counts seconds). Out: BOOLEAN. Invariant: a comparison
+never converts: values of different types are an error, not unequal.
 """
 
 from __future__ import annotations
@@ -75,8 +75,7 @@ def comparable(lowering: Lowering, value: Fast) -> Fast:
 _SAME = (STRING, NUMBER, BOOLEAN, BINARY, TIMESTAMP, DURATION)
 _ORDERED = (STRING, NUMBER, BINARY, TIMESTAMP, DURATION)
 _UNORDERED = tuple(
-    frozenset({type_})
-    for type_ in (Type.LIST, Type.MAP, Type.STRING_SET, Type.NUMBER_SET, Type.BINARY_SET)
+    frozenset({type_}) for type_ in (Type.LIST, Type.MAP, Type.STRING_SET, Type.NUMBER_SET, Type.BINARY_SET)
 )
 
 
@@ -116,13 +115,13 @@ def _different(left: Value, right: Value) -> bool:
 
 
 _EQUAL_DOC = (
-    "Both sides must have one type; a row where they have not is an error. Numbers are equal by value (`1.0 = 1`), lists "
-    "by their elements in order, sets without order, maps by their entries. A duration beside a number counts seconds. A "
-    "NULL on either side gives NULL."
+    "Both sides must have one type; a row where they have not is an error. Numbers are equal by value (`1.0 = 1`), "
+    "lists by their elements in order, sets without order, maps by their entries. A duration beside a number counts "
+    "seconds. A NULL on either side gives NULL."
 )
 _ORDER_DOC = (
-    "Texts are ordered as DynamoDB sorts them, by their UTF-8 bytes; binary by its bytes, numbers, times and durations by "
-    "their value. A duration beside a number counts seconds. A NULL on either side gives NULL."
+    "Texts are ordered as DynamoDB sorts them, by their UTF-8 bytes; binary by its bytes, numbers, times and "
+    "durations by their value. A duration beside a number counts seconds. A NULL on either side gives NULL."
 )
 
 EQUAL = Function(
@@ -135,7 +134,9 @@ EQUAL = Function(
         Example("'a' = 'A'", "FALSE"),
         Example("x = 1", "NULL"),
         Example("x = 1", "error: x: expected NUMBER, found STRING", '{"x": {"S": "1"}}'),
-        Example("x = y", "error: = cannot take x and y: they are STRING and NUMBER", '{"x": {"S": "1"}, "y": {"N": "1"}}'),
+        Example(
+            "x = y", "error: = cannot take x and y: they are STRING and NUMBER", '{"x": {"S": "1"}, "y": {"N": "1"}}'
+        ),
     ),
 )
 
@@ -197,8 +198,8 @@ def _lower_in(lowering: Lowering, arguments: tuple[Fast, ...]) -> Fast | None:
 IN = Function(
     "IN",
     "operator",
-    "Whether a value equals one of the candidates, which must have its type. As in SQL, a NULL among the candidates makes "
-    "NULL of what would be FALSE; `x NOT IN (…)` is `NOT (x IN (…))`.",
+    "Whether a value equals one of the candidates, which must have its type. As in SQL, a NULL among the "
+    "candidates makes NULL of what would be FALSE; `x NOT IN (…)` is `NOT (x IN (…))`.",
     (
         Signature(
             (
@@ -307,9 +308,9 @@ def _lower_like(escape: str | None, constant: bool) -> Lower:
 LIKE = Function(
     "LIKE",
     "operator",
-    "Whether the whole text matches a pattern: `%` stands for any characters, line breaks included, or none, and `_` for "
-    "exactly one. Case counts. `LIKE … ESCAPE '!'` makes the character after a `!` stand for itself; without ESCAPE "
-    "nothing is escaped, a backslash least of all.",
+    "Whether the whole text matches a pattern: `%` stands for any characters, line breaks included, or none, and "
+    "`_` for exactly one. Case counts. `LIKE … ESCAPE '!'` makes the character after a `!` stand for itself; "
+    "without ESCAPE nothing is escaped, a backslash least of all.",
     (
         Signature(
             (
@@ -340,4 +341,3 @@ COMPARISON: tuple[Function, ...] = (
     IN,
     LIKE,
 )
-

@@ -1,7 +1,7 @@
 """Functions that choose between their arguments, and CASE.
 
-In: conditions and values. Out: one of the values, or NULL. Invariant: only what is needed is evaluated, in the order of the
-text, so an error in a branch that is not taken is no error.
+In: conditions and values. Out: one of the values, or NULL. Invariant: only what is needed is evaluated, in the order
+of the text, so an error in a branch that is not taken is no error.
 """
 
 from __future__ import annotations
@@ -58,9 +58,9 @@ def _lower_case(lowering: Lowering, arguments: tuple[Fast, ...]) -> Fast | None:
 CASE = Function(
     "CASE",
     "operator",
-    "`CASE WHEN condition THEN result … [ELSE result] END`: the result of the first condition that is TRUE, else that of "
-    "ELSE, else NULL. `CASE x WHEN value THEN result … END` compares by `=`. Conditions are evaluated in order, and only "
-    "the result that is taken.",
+    "`CASE WHEN condition THEN result … [ELSE result] END`: the result of the first condition that is TRUE, else "
+    "that of ELSE, else NULL. `CASE x WHEN value THEN result … END` compares by `=`. Conditions are evaluated in "
+    "order, and only the result that is taken.",
     (
         Signature(
             (
@@ -85,7 +85,8 @@ CASE = Function(
 IF = Function(
     "if",
     "conditional",
-    "`then` where the condition is TRUE, `otherwise` where it is FALSE or NULL. Only the one that is taken is evaluated.",
+    "`then` where the condition is TRUE, `otherwise` where it is FALSE or NULL. Only the one that is taken is "
+    "evaluated.",
     (
         Signature(
             (
@@ -127,8 +128,8 @@ def _lower_coalesce(lowering: Lowering, arguments: tuple[Fast, ...]) -> Fast | N
 COALESCE = Function(
     "coalesce",
     "conditional",
-    "The first argument that is not NULL; NULL if all are. A missing attribute and DynamoDB's NULL both count as NULL. What "
-    "comes after it is not evaluated.",
+    "The first argument that is not NULL; NULL if all are. A missing attribute and DynamoDB's NULL both count as "
+    "NULL. What comes after it is not evaluated.",
     (
         Signature(
             (Parameter("value", EVERY, same=True, variadic=True, hint=_HINT),),

@@ -1,7 +1,7 @@
 """Conversions between types: CAST, to_number, to_string.
 
-In: a value of one type. Out: the same in another. Invariant: strict; what cannot be converted without loss is an error of the
-row.
+In: a value of one type. Out: the same in another. Invariant: strict; what cannot be converted without loss is an
+error of the row.
 """
 
 from __future__ import annotations
@@ -78,9 +78,9 @@ _TO_NUMBER = (
 )
 
 _TO_NUMBER_DOC = (
-    "The number of a text, which must be a number and nothing else: digits with an optional sign, fraction and exponent, "
-    "no blanks, no thousands separators. A number stays as it is, a duration gives its seconds. More than 38 significant "
-    "digits are an error."
+    "The number of a text, which must be a number and nothing else: digits with an optional sign, fraction and "
+    "exponent, no blanks, no thousands separators. A number stays as it is, a duration gives its seconds. More than "
+    "38 significant digits are an error."
 )
 
 TO_NUMBER = Function(
@@ -147,9 +147,9 @@ _TO_STRING = (
 )
 
 _TO_STRING_DOC = (
-    "The text of a value. A number is written without exponent and without trailing zeros while that takes at most 38 "
-    "digits, a boolean as `true` or `false`, a TIMESTAMP as ISO-8601 in the spec's zone (`format_time` takes patterns); "
-    "the bytes of a binary must be UTF-8. A text stays as it is."
+    "The text of a value. A number is written without exponent and without trailing zeros while that takes at most "
+    "38 digits, a boolean as `true` or `false`, a TIMESTAMP as ISO-8601 in the spec's zone (`format_time` takes "
+    "patterns); the bytes of a binary must be UTF-8. A text stays as it is."
 )
 
 TO_STRING = Function(
@@ -242,7 +242,9 @@ CASTS: tuple[Function, ...] = (
             ),
         ),
         Example("CAST('True' AS BOOLEAN)", "TRUE"),
-        Example("CAST(x AS BOOLEAN)", 'error: CAST(x AS BOOLEAN): "yes" is neither true nor false', '{"x": {"S": "yes"}}'),
+        Example(
+            "CAST(x AS BOOLEAN)", 'error: CAST(x AS BOOLEAN): "yes" is neither true nor false', '{"x": {"S": "yes"}}'
+        ),
     ),
     _cast(
         Type.BINARY,

@@ -65,8 +65,8 @@ def _signature(type_: Type, implementation: Implementation) -> Signature:
 SIZE = Function(
     "size",
     "document",
-    "How large a value is: the elements of a list or set, the entries of a map, the bytes of a binary, the characters of "
-    "a text. A number or a boolean has no size and is an error.",
+    "How large a value is: the elements of a list or set, the entries of a map, the bytes of a binary, the "
+    "characters of a text. A number or a boolean has no size and is an error.",
     (
         _signature(Type.STRING, Implementation(_size, _lower_characters)),
         _signature(Type.BINARY, Implementation(_size, _lower_bytes)),
@@ -84,7 +84,8 @@ SIZE = Function(
         Example("size(Lines)", "NULL"),
         Example(
             "size(n)",
-            "error: n: expected STRING or BINARY or LIST or MAP or STRING SET or NUMBER SET or BINARY SET, found NUMBER",
+            "error: n: expected STRING or BINARY or LIST or MAP or STRING SET or NUMBER SET or BINARY SET, found "
+            "NUMBER",
             '{"n": {"N": "1"}}',
         ),
     ),

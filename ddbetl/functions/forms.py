@@ -1,6 +1,7 @@
 """The forms of lowered values: literals, guards, and conversions between forms.
 
-In: ``Fast`` values. Out: the same in another form, or None where there is none. Invariant: the SQL made here never raises.
+In: ``Fast`` values. Out: the same in another form, or None where there is none. Invariant: the SQL made here never
+raises.
 """
 
 from __future__ import annotations
@@ -65,7 +66,8 @@ def to_decimal(fast: Fast) -> Fast | None:
 
 
 def to_integer(lowering: Lowering, fast: Fast) -> Fast | None:
-    """A lowered NUMBER as INTEGER; the guard, that it is whole and fits, is about this step alone. None: another form."""
+    """A lowered NUMBER as INTEGER; the guard, that it is whole and fits, is about this step alone. None: another
+    form."""
     match fast.form:
         case Form.INTEGER:
             return Fast(fast.value, fast.form)

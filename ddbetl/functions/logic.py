@@ -1,7 +1,7 @@
 """The operators AND, OR, NOT, IS NULL and IS MISSING: SQL's logic of three values.
 
-In: BOOLEAN values, or anything for IS. Out: BOOLEAN. Invariant: AND and OR go from left to right and look at the right side
-only where the left one leaves the answer open, so its errors count only there.
+In: BOOLEAN values, or anything for IS. Out: BOOLEAN. Invariant: AND and OR go from left to right and look at the
+right side only where the left one leaves the answer open, so its errors count only there.
 """
 
 from __future__ import annotations
@@ -62,8 +62,8 @@ _TWO = (Parameter("left", BOOLEAN), Parameter("right", BOOLEAN))
 AND = Function(
     "AND",
     "operator",
-    "TRUE where both sides are, FALSE where one is, else NULL. Where the left side is FALSE the right one is not looked at, "
-    "so `attribute_type(x) = 'N' AND x > 5` is never an error.",
+    "TRUE where both sides are, FALSE where one is, else NULL. Where the left side is FALSE the right one is not "
+    "looked at, so `attribute_type(x) = 'N' AND x > 5` is never an error.",
     (Signature(_TWO, Type.BOOLEAN, Implementation(_and, _lower_junction("AND", "IS FALSE"))),),
     (
         Example("TRUE AND NULL", "NULL"),
@@ -76,7 +76,8 @@ AND = Function(
 OR = Function(
     "OR",
     "operator",
-    "TRUE where one side is, FALSE where both are, else NULL. Where the left side is TRUE the right one is not looked at.",
+    "TRUE where one side is, FALSE where both are, else NULL. Where the left side is TRUE the right one is not "
+    "looked at.",
     (Signature(_TWO, Type.BOOLEAN, Implementation(_or, _lower_junction("OR", "IS TRUE"))),),
     (
         Example("FALSE OR NULL", "NULL"),
@@ -99,11 +100,7 @@ NOT = Function(
     "NOT",
     "operator",
     "TRUE for FALSE, FALSE for TRUE, NULL for NULL.",
-    (
-        Signature(
-            (Parameter("operand", BOOLEAN),), Type.BOOLEAN, Implementation(_not, _lower_not), nullable=False
-        ),
-    ),
+    (Signature((Parameter("operand", BOOLEAN),), Type.BOOLEAN, Implementation(_not, _lower_not), nullable=False),),
     (Example("NOT 1 = 2", "TRUE"), Example("NOT x", "NULL")),
 )
 
@@ -119,8 +116,8 @@ def _lower_is_null(lowering: Lowering, arguments: tuple[Fast, ...]) -> Fast:
 IS_NULL = Function(
     "IS NULL",
     "operator",
-    "Whether there is no value: the attribute is missing, is DynamoDB's NULL, or the expression gives NULL. `IS NOT NULL` "
-    "is the opposite.",
+    "Whether there is no value: the attribute is missing, is DynamoDB's NULL, or the expression gives NULL. `IS "
+    "NOT NULL` is the opposite.",
     (
         Signature(
             (Parameter("operand", EVERY),), Type.BOOLEAN, Implementation(_is_none, _lower_is_null), nullable=False
@@ -137,8 +134,8 @@ IS_NULL = Function(
 IS_MISSING = Function(
     "IS MISSING",
     "operator",
-    "Whether the item has no such attribute, or no such entry at the end of a path. DynamoDB's NULL is there and so is not "
-    "missing: `IS NULL` asks for both.",
+    "Whether the item has no such attribute, or no such entry at the end of a path. DynamoDB's NULL is there and "
+    "so is not missing: `IS NULL` asks for both.",
     (
         Signature(
             (Parameter("operand", EVERY),), Type.BOOLEAN, Implementation(_is_none, _lower_is_null), nullable=False

@@ -107,8 +107,8 @@ class Implementation:
 class Binding:
     """What is known when a call is compiled: its constant arguments by name, the spec's zone, the pivot year.
 
-    ``constants`` holds every argument that is a constant, also those of parameters that need not be (but not of variadic
-    ones); a constant parameter that is variadic has a tuple.
+    ``constants`` holds every argument that is a constant, also those of parameters that need not be (but not of
+    variadic ones); a constant parameter that is variadic has a tuple.
     """
 
     constants: Mapping[str, Value | tuple[Value, ...]]
@@ -167,8 +167,8 @@ SAME: None = None
 class Example:
     """An expression over constants and the attributes of ``item`` (DynamoDB JSON), and what it gives.
 
-    ``result`` is the result as the language writes it (``'abc'``, ``42``, ``TRUE``, ``NULL``) or, for an error, its message
-    after ``error:``. The documentation prints it and a test executes it by both evaluators.
+    ``result`` is the result as the language writes it (``'abc'``, ``42``, ``TRUE``, ``NULL``) or, for an error, its
+    message after ``error:``. The documentation prints it and a test executes it by both evaluators.
     """
 
     expression: str

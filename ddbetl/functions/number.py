@@ -135,8 +135,8 @@ def _bind_round(binding: Binding) -> Implementation:
 ROUND = Function(
     "round",
     "number",
-    "The number rounded to so many decimal `places`, to a whole number by default, to tens or hundreds where `places` is "
-    "negative. A half goes away from zero, as in SQL: `round(2.5)` is 3 and `round(-2.5)` is -3.",
+    "The number rounded to so many decimal `places`, to a whole number by default, to tens or hundreds where "
+    "`places` is negative. A half goes away from zero, as in SQL: `round(2.5)` is 3 and `round(-2.5)` is -3.",
     (
         Signature(
             (_NUMBER, Parameter("places", NUMBER, optional=True)),
@@ -149,7 +149,11 @@ ROUND = Function(
         Example("round(12.345, 2)", "12.35"),
         Example("round(-2.5)", "-3"),
         Example("round(1250, -2)", "1300"),
-        Example("round(1.5, places)", "error: round(1.5, places): places must be a whole number, not 0.5", '{"places": {"N": "0.5"}}'),
+        Example(
+            "round(1.5, places)",
+            "error: round(1.5, places): places must be a whole number, not 0.5",
+            '{"places": {"N": "0.5"}}',
+        ),
     ),
 )
 

@@ -23,8 +23,8 @@ _HINT = "to_string(…) makes a text of it"
 CONCATENATE = Function(
     "||",
     "operator",
-    "Two texts, one after the other. Nothing is made a text by itself: `'n' || to_string(5)`. A NULL on either side gives "
-    "NULL.",
+    "Two texts, one after the other. Nothing is made a text by itself: `'n' || to_string(5)`. A NULL on either "
+    "side gives NULL.",
     (
         Signature(
             (Parameter("left", STRING, hint=_HINT), Parameter("right", STRING, hint=_HINT)),

@@ -1,7 +1,7 @@
 """Every function and operator of the language, in one list.
 
-Invariant: a function is declared once, in the module of its category; what the analyzer, the evaluators, the commands and the
-documentation say about it comes from there.
+Invariant: a function is declared once, in the module of its category; what the analyzer, the evaluators, the commands
+and the documentation say about it comes from there.
 """
 
 from __future__ import annotations
@@ -30,5 +30,6 @@ def function(name: str) -> Function | None:
 
 
 def operator(symbol: str) -> Function:
-    """An operator: ``+``, ``negate``, ``||``, ``<=``, ``AND``, ``IN``, ``LIKE``, ``IS NULL``, ``CASE``, ``CAST AS NUMBER``."""
+    """An operator: ``+``, ``negate``, ``||``, ``<=``, ``AND``, ``IN``, ``LIKE``, ``IS NULL``, ``CASE``, ``CAST AS
+    NUMBER``."""
     return _BY_SYMBOL[symbol]

@@ -102,8 +102,8 @@ _SPACE = "' '"
 TRIM = Function(
     "trim",
     "text",
-    "The text without the spaces at both ends, or without any of the given `characters` there. As in SQL only the space "
-    "itself goes by default: tabs, line breaks and other blanks stay unless they are given.",
+    "The text without the spaces at both ends, or without any of the given `characters` there. As in SQL only the "
+    "space itself goes by default: tabs, line breaks and other blanks stay unless they are given.",
     (
         Signature(
             (Parameter("text", STRING), Parameter("characters", STRING, optional=True)),
@@ -188,9 +188,9 @@ def _known_part(text: str, start: int, length: int | None) -> str:
 SUBSTR = Function(
     "substr",
     "text",
-    "The part of a text that begins at the character `start`, counted from 1, and goes on for `length` characters, or to "
-    "the end. As in standard SQL, positions before the first character count but hold nothing: `substr(x, 0, 3)` is the "
-    "first two characters. A part beyond the end is empty. A negative `length` and fractions are errors.",
+    "The part of a text that begins at the character `start`, counted from 1, and goes on for `length` characters, "
+    "or to the end. As in standard SQL, positions before the first character count but hold nothing: `substr(x, 0, "
+    "3)` is the first two characters. A part beyond the end is empty. A negative `length` and fractions are errors.",
     (
         Signature(
             (Parameter("text", STRING), Parameter("start", NUMBER), Parameter("length", NUMBER, optional=True)),

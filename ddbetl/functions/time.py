@@ -1,7 +1,8 @@
 """Functions of time.
 
-In: texts, epoch seconds and TIMESTAMPs; patterns and zones that are known when the spec is compiled. Out: NUMBER, TIMESTAMP
-and text. Invariant: the meaning is Joda-Time's, as ``ddbetl.time`` has it; zones never come from the machine.
+In: texts, epoch seconds and TIMESTAMPs; patterns and zones that are known when the spec is compiled. Out: NUMBER,
+TIMESTAMP and text. Invariant: the meaning is Joda-Time's, as ``ddbetl.time`` has it; zones never come from the
+machine.
 """
 
 from __future__ import annotations
@@ -154,9 +155,9 @@ def _lower_timestamp(lowering: Lowering, millis: Fast) -> Fast:
 
 
 _READING = (
-    "A text is read by the `pattern`, which is Joda-Time's (`yyyy-MM-dd HH:mm:ss`), or without one as ISO-8601 in Joda's own "
-    "forms. A text without an offset is a local time of the `zone`, else of `WITH (timezone = …)`, else of UTC; never of "
-    "the machine. Text after the time is an error. A NUMBER is taken as epoch seconds."
+    "A text is read by the `pattern`, which is Joda-Time's (`yyyy-MM-dd HH:mm:ss`), or without one as ISO-8601 in "
+    "Joda's own forms. A text without an offset is a local time of the `zone`, else of `WITH (timezone = …)`, else "
+    "of UTC; never of the machine. Text after the time is an error. A NUMBER is taken as epoch seconds."
 )
 
 EPOCH = Function(
@@ -189,8 +190,8 @@ EPOCH_MS = Function(
 PARSE_TIME = Function(
     "parse_time",
     "time",
-    f"A TIMESTAMP, in milliseconds. {_READING} A TIMESTAMP exists inside expressions only: `epoch(…)` or `format_time(…)` "
-    "makes a value of it that can be stored.",
+    f"A TIMESTAMP, in milliseconds. {_READING} A TIMESTAMP exists inside expressions only: `epoch(…)` or "
+    "`format_time(…)` makes a value of it that can be stored.",
     _signatures(Type.TIMESTAMP, (Timestamp, _lower_timestamp)),
     (
         Example("parse_time('26.4.2017 7:05', 'd.M.yyyy H:mm')", "TIMESTAMP '2017-04-26T07:05:00.000Z'"),
@@ -222,9 +223,9 @@ def _bind_format(binding: Binding) -> Implementation:
 FORMAT_TIME = Function(
     "format_time",
     "time",
-    "The text of a TIMESTAMP by a Joda-Time `pattern`, in the `zone`, else that of `WITH (timezone = …)`, else UTC. Without "
-    "a pattern it is ISO-8601 as Joda's `DateTime.toString()` has it. An attribute is never a TIMESTAMP: "
-    "`format_time(parse_time(DateTime), …)`.",
+    "The text of a TIMESTAMP by a Joda-Time `pattern`, in the `zone`, else that of `WITH (timezone = …)`, else "
+    "UTC. Without a pattern it is ISO-8601 as Joda's `DateTime.toString()` has it. An attribute is never a "
+    "TIMESTAMP: `format_time(parse_time(DateTime), …)`.",
     (
         Signature(
             (
@@ -259,7 +260,8 @@ def _lower_now(lowering: Lowering, arguments: tuple[Fast, ...]) -> Fast:
 NOW = Function(
     "now",
     "time",
-    "The time of the job as a TIMESTAMP: fixed when the job starts, the same for all rows, and kept when it is resumed.",
+    "The time of the job as a TIMESTAMP: fixed when the job starts, the same for all rows, and kept when it is "
+    "resumed.",
     (Signature((), Type.TIMESTAMP, Implementation(_now, _lower_now, context=True), nullable=False),),
     (
         Example("now() - now() = 0 seconds", "TRUE"),

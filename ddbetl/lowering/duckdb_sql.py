@@ -263,19 +263,21 @@ class Lowerer:
         return self._bound(Fast(result.value, result.form, guard))
 
     def _presence(self, call: Call) -> Fast | None:
-        """IS NULL or IS MISSING of an attribute that is read by its type anyway."""
+        """IS NULL or IS MISSING of an attribute: it is enough to know that it is there, and is no NULL."""
         (argument, *_) = call.arguments
-        if not isinstance(argument, Attribute) or argument.steps or argument.name not in self.typed:
+        asked = call.function.name
+        if asked not in ("IS NULL", "IS MISSING") or not isinstance(argument, Attribute) or argument.steps:
             return None
-        column = self._typed_column(argument.name, TAG_OF[Type.NULL])
-        match call.function.name:
-            case "IS MISSING":
-                return Fast(self.bind(f"({column} IS NULL)"), Form.BOOLEAN)
-            case "IS NULL":
-                null = f"""coalesce({column}.{sql_name(TAG_OF[Type.NULL])}, FALSE)"""
-                return Fast(self.bind(f"({column} IS NULL OR {null})"), Form.BOOLEAN)
-            case _:
-                return None
+        if not readable(argument.name):
+            return None
+        if argument.name in self.typed:
+            column = self._typed_column(argument.name, TAG_OF[Type.NULL])
+            null = f"coalesce({column}.{sql_name(TAG_OF[Type.NULL])}, FALSE)"
+        else:
+            column = self._json_column(argument.name)
+            null = f"""{column} = '{{"NULL":true}}'"""
+        missing = f"{column} IS NULL"
+        return Fast(self.bind(f"({missing})" if asked == "IS MISSING" else f"({missing} OR {null})"), Form.BOOLEAN)
 
     def _any_as(self, argument: Expression, accepted: frozenset[Type]) -> Fast | None:
         """An argument of type ANY for a function that sees NULL: one known type, or JSON without DynamoDB's NULL."""

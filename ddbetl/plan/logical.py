@@ -75,7 +75,7 @@ Node: TypeAlias = TableScan | Filter | Project | Limit | Write
 
 @dataclass(frozen=True, slots=True)
 class LogicalPlan:
-    """A whole job. ``now`` is fixed when the plan is made."""
+    """A whole job. ``now`` is fixed when the plan is made; ``parameters`` and ``lets`` as they were written."""
 
     root: Node
     read: Rate
@@ -86,6 +86,7 @@ class LogicalPlan:
     settings: Settings
     now: Timestamp
     parameters: tuple[tuple[str, str], ...]
+    lets: tuple[tuple[str, str], ...]
     source: SourceText = field(compare=False, repr=False, default=SourceText(""))
     warnings: tuple[Diagnostic, ...] = ()
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import TypeAlias
 
+from ddbetl.numbers import number_text
 from ddbetl.source import Span
 from ddbetl.syntax import ast
 
@@ -22,7 +23,7 @@ class PercentRate:
     value: Decimal
 
     def __str__(self) -> str:
-        return f"{self.value:f}%"
+        return f"{number_text(self.value)}%"
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +34,7 @@ class UnitRate:
     unit: str
 
     def __str__(self) -> str:
-        return f"{self.value:f} {self.unit}"
+        return f"{number_text(self.value)} {self.unit}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,45 +73,57 @@ def _rate(unit: str) -> Callable[[ast.Option], Rate]:
         match option.value:
             case (ast.Percent(value=value, span=span),):
                 if not 0 < value <= 100:
-                    message = f"{name} = {value:f}% is not between 0% and 100%"
-                    raise OptionError("E0503", message, span, "a percentage is a share of what the table can take")
+                    message = f"{name} = {number_text(value)}% is {'more than 100%' if value > 0 else 'no rate'}"
+                    hint = f"a percentage is a share of what the table can take; {name} = 500 {unit} is independent of it"
+                    raise OptionError("E0503", message, span, hint)
                 return PercentRate(value)
             case (ast.Units(value=value, unit=found, span=span),):
                 if found != unit:
-                    raise OptionError("E0506", f"{name} is measured in {unit}, not in {found}", span)
+                    other = "read" if unit == "wcu" else "write"
+                    hint = f"{name} = {number_text(value)} {unit}, or {other} = {number_text(value)} {found}?"
+                    raise OptionError("E0506", f"{name} is measured in {unit}, not in {found}", span, hint)
                 if value <= 0:
-                    raise OptionError("E0503", f"{name} = {value:f} {unit} is no rate", span, "use a rate above 0")
+                    message = f"{name} = {number_text(value)} {unit} is no rate"
+                    raise OptionError("E0503", message, span, "a rate is more than 0")
                 return UnitRate(value, unit)
             case (ast.Word(identifier=word),) if word.name.lower() == "unlimited":
                 return Unlimited()
             case (ast.Number(value=value, span=span),):
-                text = f"{value:f}"
+                if value <= 0:
+                    raise OptionError("E0503", f"{name} = {number_text(value)} is no rate", span, "a rate is more than 0")
                 share = value * 100 if value < 1 else value
-                hint = f"{share.normalize():f}% or {text} {unit}?"
-                raise OptionError("E0502", f"{name} = {text} says neither a share nor units per second", span, hint)
+                meant = [f"{number_text(share)}%"] if share <= 100 else []
+                meant += [f"{number_text(value)} {unit}"] if value >= 1 or not meant else []
+                message = f"{name} = {number_text(value)} says neither a share nor units per second"
+                raise OptionError("E0502", message, span, f"{' or '.join(meant)}?")
         raise OptionError(
             "E0504",
-            f"{name} takes a percentage, capacity units per second, or unlimited",
-            option.span,
+            f"{name} takes a percentage, units per second, or unlimited",
+            value_span(option),
             f"as in {name} = 50%, {name} = 500 {unit}, {name} = unlimited",
         )
 
     return read
 
 
+def value_span(option: ast.Option) -> Span:
+    """Where an option's value is written."""
+    return option.value[0].span.to(option.value[-1].span)
+
+
 def _text(option: ast.Option) -> str:
     match option.value:
-        case (ast.Text(value=value),):
+        case (ast.Text(value=value),) if value:
             return value
     name = option.name.name
-    raise OptionError("E0504", f"{name} takes a text", option.span, f"as in {name} = '…', in single quotes")
+    raise OptionError("E0504", f"{name} takes a text", value_span(option), f"as in {name} = '…', in single quotes")
 
 
 def _flag(option: ast.Option) -> bool:
     match option.value:
         case (ast.Boolean(value=value),):
             return value
-    raise OptionError("E0504", f"{option.name.name} takes true or false", option.span)
+    raise OptionError("E0504", f"{option.name.name} takes true or false", value_span(option), "without quotes")
 
 
 def _segments(option: ast.Option) -> int:
@@ -119,7 +132,8 @@ def _segments(option: ast.Option) -> int:
         case (ast.Number(value=value),) if value == value.to_integral_value() and 1 <= value <= 1_000_000:
             return int(value)
     message = f"{option.name.name} takes a whole number from 1 to 1,000,000"
-    raise OptionError("E0504", message, option.span, "how many parallel segments each table is read in")
+    hint = "into so many parallel segments each table is split"
+    raise OptionError("E0504", message, value_span(option), hint)
 
 
 JOB_OPTIONS = (

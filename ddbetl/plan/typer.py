@@ -14,14 +14,16 @@ from ddbetl.errors import RowError
 from ddbetl.expressions.evaluate import evaluator
 from ddbetl.expressions.ir import Attribute, Call, Constant, Expression
 from ddbetl.expressions.resolve import ResolveError, Settings, resolve
+from ddbetl.functions.arithmetic import check_millis
 from ddbetl.functions.model import Function, Nulls, RowContext
 from ddbetl.functions.registry import FUNCTIONS, OPERATORS, function, operator
+from ddbetl.numbers import EXACT
 from ddbetl.source import SourceText, Span
 from ddbetl.syntax import ast
 from ddbetl.syntax.formatter import format_expression
 from ddbetl.time import TimeError, parse_millis
 from ddbetl.time import zone as time_zone
-from ddbetl.types import Duration, Timestamp, Type
+from ddbetl.types import Duration, Timestamp, Type, type_of
 
 # Milliseconds of each unit of a duration.
 UNITS = {
@@ -33,17 +35,52 @@ UNITS = {
     "week": 604_800_000,
 }
 
+# What other dialects call the types, and the functions that they have under other names or that have no place here.
+TYPE_NAMES = {
+    **dict.fromkeys(("INT", "INTEGER", "BIGINT", "SMALLINT", "TINYINT", "LONG", "FLOAT", "DOUBLE", "REAL"), "NUMBER"),
+    **dict.fromkeys(("DECIMAL", "NUMERIC", "DOUBLE PRECISION"), "NUMBER"),
+    **dict.fromkeys(("VARCHAR", "CHAR", "TEXT"), "STRING"),
+    **dict.fromkeys(("BOOL", "BIT"), "BOOLEAN"),
+    **dict.fromkeys(("BLOB", "BYTES", "VARBINARY"), "BINARY"),
+    **dict.fromkeys(("DATE", "DATETIME", "TIMESTAMPTZ"), "TIMESTAMP"),
+}
+FUNCTION_NAMES = {
+    **dict.fromkeys(("unix_timestamp", "to_unix_timestamp", "to_epoch"), "epoch(x, pattern, zone)"),
+    **dict.fromkeys(("to_timestamp", "to_date", "strptime", "str_to_date"), "parse_time(x, pattern, zone)"),
+    **dict.fromkeys(("from_unixtime", "date_format", "strftime", "to_char"), "format_time(parse_time(x), pattern)"),
+    **dict.fromkeys(("current_timestamp", "getdate", "sysdate"), "now()"),
+    **dict.fromkeys(("nvl", "ifnull"), "coalesce(x, y)"),
+    **dict.fromkeys(("isnull", "is_null"), "x IS NULL"),
+    **dict.fromkeys(("len", "char_length", "character_length", "strlen"), "length(x)"),
+    **dict.fromkeys(("ucase", "toupper"), "upper(x)"),
+    **dict.fromkeys(("lcase", "tolower"), "lower(x)"),
+    **dict.fromkeys(("substring", "mid"), "substr(x, start, length)"),
+    **dict.fromkeys(("iff", "iif"), "if(condition, x, y)"),
+    **dict.fromkeys(("ceiling",), "ceil(x)"),
+    **dict.fromkeys(("str", "tostring"), "to_string(x)"),
+    **dict.fromkeys(("int", "number", "tonumber"), "to_number(x)"),
+    **dict.fromkeys(("typeof",), "attribute_type(x)"),
+    **dict.fromkeys(("attribute_exists",), "x IS NOT MISSING"),
+    **dict.fromkeys(("attribute_not_exists",), "x IS MISSING"),
+}
+AGGREGATES = frozenset({"avg", "count", "max", "min", "sum"})
+
 CASTS = tuple(cast.name.removeprefix("CAST AS ") for cast in OPERATORS if cast.name.startswith("CAST AS "))
 
 
 @dataclass(slots=True)
 class Typer:
-    """Types the expressions of one spec. ``constants``: the LETs and PARAMs in scope."""
+    """Types the expressions of one spec.
+
+    ``constants``: the LETs and PARAMs in scope, None for one that was reported. ``more_functions``: functions that are
+    not known may exist, so they are not reported.
+    """
 
     source: SourceText
     settings: Settings
-    constants: Mapping[str, Constant]
+    constants: Mapping[str, Constant | None]
     report: Callable[[Diagnostic], None]
+    more_functions: bool = False
     # Inside the arguments of a function that may not evaluate them, a failing constant is no error yet.
     _lazy: int = 0
 
@@ -65,6 +102,8 @@ class Typer:
             case ast.Name(identifier=identifier):
                 if not identifier.quoted and identifier.name in self.constants:
                     constant = self.constants[identifier.name]
+                    if constant is None:
+                        return None
                     return Constant(constant.value, constant.type, node.span)
                 return Attribute(identifier.name, (), node.span)
             case ast.Path(base=base, steps=steps):
@@ -75,15 +114,8 @@ class Typer:
                 return self._apply(operator(name), [operand], node, node.span)
             case ast.Binary(operator=symbol, left=left, right=right, operator_span=at):
                 return self._apply(operator(symbol), [left, right], node, at)
-            case ast.Between(operand=operand, low=low, high=high, negated=negated):
-                both = ast.Binary(
-                    "AND",
-                    ast.Binary(">=", operand, low, node.span, node.span),
-                    ast.Binary("<=", operand, high, node.span, node.span),
-                    node.span,
-                    node.span,
-                )
-                return self.type(ast.Unary("NOT", both, node.span) if negated else both)
+            case ast.Between():
+                return self._between(node)
             case ast.In(operand=operand, items=items, negated=negated):
                 return self._negated(self._apply(operator("IN"), [operand, *items], node, node.span), negated, node)
             case ast.Like(operand=operand, pattern=pattern, escape=escape, negated=negated):
@@ -97,21 +129,14 @@ class Typer:
                 return self._case(node)
             case ast.Cast(operand=operand, type_name=type_name):
                 if type_name.name not in CASTS:
-                    message = f"CAST to {type_name.name} is not there yet"
-                    known = type_name.name in (t.value for t in Type)
-                    if not known:
-                        message = f"{type_name.name} is not a type"
-                    hint = did_you_mean(type_name.name, CASTS) or f"CAST knows {', '.join(CASTS)}"
-                    self._error("E0601" if known else "E0310", message, type_name.span, hint)
+                    self._unknown_type(type_name)
                     self.type(operand)
                     return None
                 return self._apply(operator(f"CAST AS {type_name.name}"), [operand], node, node.span)
             case ast.Call(name=name, arguments=arguments):
                 found = function(name.name)
                 if found is None:
-                    hint = did_you_mean(name.name, [f.name for f in FUNCTIONS])
-                    hint = hint or "ddbetl functions lists them all"
-                    self._error("E0301", f"there is no function {name.name}", name.span, hint)
+                    self._unknown_function(name)
                     for argument in arguments:
                         self.type(argument)
                     return None
@@ -123,12 +148,35 @@ class Typer:
     def _error(self, code: str, message: str, span: Span, hint: str = "") -> None:
         self.report(Diagnostic(code, message, span, hint))
 
+    def _unknown_function(self, name: ast.Identifier) -> None:
+        if self.more_functions:
+            return
+        word = name.name.lower()
+        hint = did_you_mean(name.name, [f.name for f in FUNCTIONS]) or "`ddbetl functions` lists them all"
+        if word in FUNCTION_NAMES:
+            hint = f"write {FUNCTION_NAMES[word]}"
+        elif word in AGGREGATES:
+            hint = "each row is made from one item, so there are no aggregates"
+        self._error("E0301", f"there is no function {name.name}", name.span, hint)
+
+    def _unknown_type(self, name: ast.Identifier) -> None:
+        hint = f"CAST knows {', '.join(CASTS)}"
+        if name.name in (t.value for t in Type):
+            self._error("E0601", f"CAST to {name.name} is not there yet", name.span, hint)
+            return
+        near = f"write {TYPE_NAMES[name.name]}" if name.name in TYPE_NAMES else did_you_mean(name.name, CASTS)
+        self._error("E0310", f"{name.name} is not a type", name.span, near or hint)
+
     def _duration(self, node: ast.DurationLiteral) -> Expression | None:
-        millis = node.amount * UNITS[node.unit]
+        millis = EXACT.multiply(node.amount, UNITS[node.unit])
         if millis != millis.to_integral_value():
             self._error("E0306", "a duration is a whole number of milliseconds", node.span)
             return None
-        return Constant(Duration(int(millis)), Type.DURATION, node.span)
+        try:
+            return Constant(Duration(check_millis(int(millis))), Type.DURATION, node.span)
+        except RowError as error:
+            self._error("E0306", error.message, node.span)
+            return None
 
     def _timestamp(self, node: ast.TimestampLiteral) -> Expression | None:
         try:
@@ -144,22 +192,58 @@ class Typer:
             return None
         if not isinstance(operand, Attribute):
             hint = "only an attribute or a path can be absent; IS NULL asks any expression"
+            match node.operand:
+                case ast.Name(identifier=ast.Identifier(name=name)):
+                    hint = f'{name} is a constant of this spec; "{name}" in double quotes is the attribute'
             self._error("E0309", "IS MISSING asks for an attribute", node.operand.span, hint)
             return None
         return self._negated(
             self._resolve(operator("IS MISSING"), [operand], [node.operand], node, node.span), node.negated, node
         )
 
+    def _between(self, node: ast.Between) -> Expression | None:
+        """``x BETWEEN a AND b`` is ``x >= a AND x <= b``, with x computed, and reported, once."""
+        nodes = (node.operand, node.low, node.high)
+        both = operator("AND")
+        self._lazy += 1
+        operand, low, high = (self.type(part) for part in nodes)
+        least = most = None
+        if operand is not None and low is not None and high is not None:
+            above = ast.Binary(">=", node.operand, node.low, node.span, node.span)
+            below = ast.Binary("<=", node.operand, node.high, node.span, node.span)
+            least = self._resolve(operator(">="), [operand, low], [node.operand, node.low], above, node.span)
+            if least is not None:
+                most = self._resolve(operator("<="), [operand, high], [node.operand, node.high], below, node.span)
+        self._lazy -= 1
+        if least is None or most is None:
+            return None
+        return self._negated(self._resolve(both, [least, most], [node, node], node, node.span), node.negated, node)
+
     def _case(self, node: ast.Case) -> Expression | None:
+        """``CASE x WHEN a THEN …`` is ``CASE WHEN x = a THEN …``, with x computed, and reported, once."""
+        called = operator("CASE")
         arguments: list[ast.Expression] = []
+        typed: list[Expression | None] = []
+        self._lazy += 1
+        operand = self.type(node.operand) if node.operand is not None else None
         for when in node.whens:
-            condition = when.condition
+            condition, found = when.condition, self.type(when.condition)
             if node.operand is not None:
-                condition = ast.Binary("=", node.operand, condition, condition.span, condition.span)
+                equal = ast.Binary("=", node.operand, condition, condition.span, condition.span)
+                if operand is not None and found is not None:
+                    sides = [node.operand, condition]
+                    found = self._resolve(operator("="), [operand, found], sides, equal, condition.span)
+                else:
+                    found = None
+                condition = equal
             arguments += [condition, when.result]
+            typed += [found, self.type(when.result)]
         if node.otherwise is not None:
             arguments.append(node.otherwise)
-        return self._apply(operator("CASE"), arguments, node, node.span)
+            typed.append(self.type(node.otherwise))
+        self._lazy -= 1
+        known = [expression for expression in typed if expression is not None]
+        return self._resolve(called, known, arguments, node, node.span) if len(known) == len(typed) else None
 
     def _negated(self, expression: Expression | None, negated: bool, node: ast.Expression) -> Expression | None:
         if expression is None or not negated:
@@ -220,9 +304,8 @@ class Typer:
                 return call
             self._error("E0306", error.message, call.span)
             return None
-        if value is None:
-            return Constant(None, Type.NULL if call.type is Type.ANY else call.type, call.span)
-        return Constant(value, call.type, call.span)
+        type_ = (type_of(value) or Type.NULL) if call.type is Type.ANY else call.type
+        return Constant(value, type_, call.span)
 
 
 def is_constant(expression: Expression) -> bool:

@@ -10,7 +10,7 @@ from typing import Any
 from ddbetl.diagnostics import Diagnostic
 from ddbetl.source import Span
 from ddbetl.syntax import ast
-from ddbetl.syntax.literals import read_quoted
+from ddbetl.syntax.literals import read_number, read_quoted
 from ddbetl.syntax.parts import (
     RESERVED,
     Children,
@@ -302,5 +302,7 @@ def option_quoted(children: Children) -> Part:
 
 
 def negative_number(children: Children) -> Part:
+    value, problem = read_number(str(children[1]), span_of(children[1:]))
     # copy_negate: unary minus would round to the context's precision.
-    return part_of(children, ast.Number(children[1].value.value.copy_negate(), span_of(children)))
+    node = ast.Number(value.copy_negate(), span_of(children))
+    return part_of(children, node, () if problem is None else (problem,))

@@ -25,7 +25,7 @@ from ddbetl.syntax.parts import (
 # Words that stand between expressions. Before a parenthesis they would read like functions.
 # fmt: off
 NO_FUNCTIONS = frozenset({
-    "AND", "AS", "BETWEEN", "ELSE", "END", "FROM", "IN", "IS", "LIKE", "LIMIT", "ON", "OR", "SELECT", "THEN", "WHEN",
+    "AND", "AS", "BETWEEN", "ELSE", "END", "FROM", "IN", "IS", "LIKE", "ON", "OR", "SELECT", "THEN", "WHEN",
     "WHERE", "WITH",
 })
 # fmt: on

@@ -20,13 +20,17 @@ from ddbetl.errors import SpecError
 from ddbetl.source import SourceText, Span
 from ddbetl.syntax import ast, build_clauses, build_expressions
 from ddbetl.syntax.parts import Part, TooDeep
-from ddbetl.syntax.scanner import MAX_PROBLEMS, scan, too_deep
+from ddbetl.syntax.scanner import MAX_DEPTH, MAX_PROBLEMS, scan, too_deep
 
 if TYPE_CHECKING:
     from lark import Lark
 
 # The rules that a text, or a piece of one, can be read as.
 STARTS = ("spec", "declaration", "statement", "expr", "let_value", "option")
+
+# Words and nodes that wait for their rule to be complete: a level of an expression holds six at most (CASE), a bracket
+# one.
+MAX_STACK = 8 * MAX_DEPTH
 
 
 def parse(source: SourceText) -> ast.Spec:
@@ -109,6 +113,8 @@ def attempt(text: str, rule: str, start: int, end: int, before: tuple[tuple[str,
         for token in session.lexer_thread.lex(state):  # type: ignore[no-untyped-call]
             # A token is refused after reductions only, when less is possible than before them.
             untouched = state.state_stack[:], state.value_stack[:]
+            if len(state.state_stack) > MAX_STACK:
+                raise TooDeep(Span(token.start_pos or 0, token.end_pos or 0))
             state.feed_token(token)
             untouched = None
         untouched = state.state_stack[:], state.value_stack[:]
@@ -157,7 +163,7 @@ def builders() -> dict[str, FunctionType]:
         name: function
         for module in (build_clauses, build_expressions)
         for name, function in vars(module).items()
-        if isinstance(function, FunctionType) and function.__module__ == module.__name__
+        if isinstance(function, FunctionType) and function.__module__ == module.__name__ and name[0] != "_"
     }
 
 

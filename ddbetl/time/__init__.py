@@ -9,7 +9,8 @@ The public face, stable:
     ``use="parse"`` or ``"print"`` also refuses a letter that cannot do that. ``Pattern.warnings`` holds ``PatternWarning``
     values (``message``, ``position``, ``length``).
 ``zone(name) -> Zone``
-    An IANA id, ``UTC`` or an offset such as ``+05:30``; ``ZoneError`` (``message``, ``nearest``) otherwise. ``Zone.name``.
+    An IANA id, ``UTC`` or an offset such as ``+05:30``; ``ZoneError`` (``message``, ``nearest``) otherwise.
+    ``Zone.name``.
 ``pivot_of(year) -> int``
     The pivot of two-digit years for a job that runs in that year (year - 30).
 ``parse_millis(pattern | None, text, zone, pivot_year) -> int``
@@ -17,15 +18,17 @@ The public face, stable:
 ``format_millis(pattern | None, millis, zone) -> str``
     ``None`` means the form of Joda's ``DateTime.toString()``.
 ``fast_parse(pattern | None, zone, column, pivot_year=None) -> FastParse | None``
-    ``column`` is an SQL expression of type VARCHAR, used several times: let it be a column's name. ``FastParse.guard`` is a
-    BOOLEAN expression, never NULL and never failing; where it is true, ``FastParse.millis`` (BIGINT epoch milliseconds) equals
-    ``parse_millis``; where it is false, ``millis`` is NULL (so one of the two is enough). ``None``: there is no exact fast
-    path, go by reference. Two-digit years have one only with ``pivot_year``.
+    ``column`` is an SQL expression of type VARCHAR, used several times: let it be a column's name.
+    ``FastParse.guard`` is a BOOLEAN expression, never NULL and never failing; where it is true, ``FastParse.millis``
+    (BIGINT epoch milliseconds) equals ``parse_millis``; where it is false, ``millis`` is NULL (so one of the two is
+    enough). ``None``: there is no exact fast path, go by reference. Two-digit years have one only with
+    ``pivot_year``.
 ``fast_format(pattern | None, zone, column) -> FastFormat | None``
-    ``column`` is an SQL expression of type BIGINT, epoch milliseconds. ``FastFormat.guard`` and ``FastFormat.text`` likewise.
+    ``column`` is an SQL expression of type BIGINT, epoch milliseconds. ``FastFormat.guard`` and ``FastFormat.text``
+    likewise.
 
-The SQL is independent of DuckDB's session time zone and of its zone data; it needs no extension but ``icu`` (built into the
-Python wheel) for TIMESTAMPTZ casts.
+The SQL is independent of DuckDB's session time zone and of its zone data; it needs no extension but ``icu`` (built
+into the Python wheel) for TIMESTAMPTZ casts.
 
 Invariant: nothing here reads the machine's clock, zone, locale or zone data; zone data is the ``tzdata`` package's.
 """

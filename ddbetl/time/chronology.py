@@ -1,6 +1,7 @@
 """The proleptic ISO calendar as Joda-Time's fields see it: get, set and floor on local milliseconds.
 
-In: local milliseconds since 1970-01-01T00:00 (any int) and a field's value. Out: field values or new local milliseconds.
+In: local milliseconds since 1970-01-01T00:00 (any int) and a field's value. Out: field values or new local
+milliseconds.
 
 Setting a field keeps the others as far as they exist (31 January set to February is the 28th or 29th), as
 ``org.joda.time.DateTimeField.set`` does; a value outside a field's range raises ``FieldRangeError``.

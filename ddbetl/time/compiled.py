@@ -1,10 +1,11 @@
 """Readers compiled from patterns: one regular expression and a little arithmetic for what is common.
 
-In: a pattern (or None for the ISO forms), a pivot year. Out: a function from a text to local milliseconds and the text's own
-offset, or None where the text or the pattern is not of the common kind: then the reader that goes field by field decides.
+In: a pattern (or None for the ISO forms), a pivot year. Out: a function from a text to local milliseconds and the
+text's own offset, or None where the text or the pattern is not of the common kind: then the reader that goes field by
+field decides.
 
-Common are patterns whose fields neither repeat nor contradict each other. The quantifiers are possessive, because the reference
-never takes back a character it has read.
+Common are patterns whose fields neither repeat nor contradict each other. The quantifiers are possessive, because the
+reference never takes back a character it has read.
 
 Invariant: what a compiled reader reads has exactly the reference's value; what it does not read may still be readable.
 """

@@ -2,8 +2,8 @@
 
 In: a pattern (or None for the ISO forms), a zone, an SQL expression of type VARCHAR. Out: SQL text.
 
-Invariant: where the guard is true, the value equals the reference's; on any other text the value is NULL. Neither fails on any
-text, and neither depends on the session's time zone or on DuckDB's zone data.
+Invariant: where the guard is true, the value equals the reference's; on any other text the value is NULL. Neither
+fails on any text, and neither depends on the session's time zone or on DuckDB's zone data.
 """
 
 from dataclasses import dataclass

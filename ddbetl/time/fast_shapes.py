@@ -1,12 +1,13 @@
 """Which texts of a pattern DuckDB reads exactly as the reference does, and how.
 
-In: a compiled pattern. Out: a ``Shape``: a regular expression for the texts, a ``strptime`` format for their value; or None.
+In: a compiled pattern. Out: a ``Shape``: a regular expression for the texts, a ``strptime`` format for their value;
+or None.
 
-The expression is stricter than the pattern: fixed values where DuckDB would be lenient (hour 24, spaces, lower case, signs),
-digits in the numbers that the reference would take. A text outside it is only slower, never wrong.
+The expression is stricter than the pattern: fixed values where DuckDB would be lenient (hour 24, spaces, lower case,
+signs), digits in the numbers that the reference would take. A text outside it is only slower, never wrong.
 
-Invariant: every text that matches the expression and that ``strptime`` reads has the reference's value; the regular expression is RE2's,
-for a full match.
+Invariant: every text that matches the expression and that ``strptime`` reads has the reference's value; the regular
+expression is RE2's, for a full match.
 """
 
 import string
@@ -23,8 +24,8 @@ _DIGITS = frozenset(string.digits)
 class Shape:
     """Texts with one way to read them: a regular expression and a format before the offset, and after it.
 
-    Without an offset all is before it. ``prefix`` goes before the text and its format: the default date. ``day_name`` says that
-    the text starts with a short day name that has to agree with the date.
+    Without an offset all is before it. ``prefix`` goes before the text and its format: the default date. ``day_name``
+    says that the text starts with a short day name that has to agree with the date.
     """
 
     regexes: tuple[str, str]

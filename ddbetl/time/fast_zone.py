@@ -2,9 +2,9 @@
 
 In: a zone and an SQL expression of type BIGINT, milliseconds. Out: an SQL expression of the same type.
 
-Time is cut into buckets so wide that no two changes of the offset share one. One list holds each bucket's change, another the
-offsets before and after it; dividing finds the bucket, so the cost is the same for every zone. DuckDB's own zone
-data, which may differ from ours, plays no part, nor does its session's time zone.
+Time is cut into buckets so wide that no two changes of the offset share one. One list holds each bucket's change,
+another the offsets before and after it; dividing finds the bucket, so the cost is the same for every zone. DuckDB's
+own zone data, which may differ from ours, plays no part, nor does its session's time zone.
 
 Invariant: the result is NULL, never wrong, outside the buckets and for a local time that does not exist.
 """
@@ -16,7 +16,7 @@ from ddbetl.time.chronology import days_from_civil
 from ddbetl.time.zone import Zone
 
 # Spans of years that the lists may cover, the widest first, and the most buckets they may have.
-_SPANS = ((1970, 2050), (1990, 2040), (2005, 2035))
+_SPANS = ((1970, 2050), (1990, 2040), (2005, 2035), (2015, 2045))
 _MOST_BUCKETS = 400
 _DAY = 86_400
 _WIDTHS = tuple(days * _DAY for days in (29_220, 14_610, 3_652, 1_826, 365, 182, 120, 90, 60, 45, 30))
@@ -51,8 +51,8 @@ def _with_local(value: str, expression: str) -> str:
 class _Table:
     """Offsets by bucket.
 
-    The times from ``start`` on, for ``inside`` seconds, are those of a change itself: for local time the gap. Bucket numbers count
-    from 1; number 1 is no bucket, but what division leaves over at the beginning.
+    The times from ``start`` on, for ``inside`` seconds, are those of a change itself: for local time the gap. Bucket
+    numbers count from 1; number 1 is no bucket, but what division leaves over at the beginning.
     """
 
     first: int
@@ -65,8 +65,8 @@ class _Table:
         """Give an SQL expression for the offset in seconds; NULL where unknown."""
         # Division cuts toward zero, so what precedes the first bucket lands in number 1, 0 or below.
         bucket = f"greatest(({seconds} - {self.first - self.width}) // {self.width} + 1, 0)"
-        # Doubled and centred, the times of the change are less than `inside` from 0 and cut to 0: -1, 0 or 1 says whether
-        # a time lies before the change, inside it or after it.
+        # Doubled and centred, the times of the change are less than `inside` from 0 and cut to 0: -1, 0 or 1 says
+        # whether a time lies before the change, inside it or after it.
         centres = ",".join("NULL" if start is None else str(2 * start + self.inside - 1) for start in self.starts)
         side = f"sign((2 * {seconds} - {_element(centres, bucket)}) // {self.inside})"
         offsets = ",".join("NULL" if value is None else str(value) for triple in self.offsets for value in triple)

@@ -2,8 +2,9 @@
 
 In: fields with their values and positions, an offset or a zone. Out: epoch milliseconds.
 
-The rules are ``org.joda.time.format.DateTimeParserBucket``'s: fields are set from 1970-01-01T00:00 local time, the largest range
-first, then all once more; the last one wins. Without a year the default year is 2000 if a month, week or day was read.
+The rules are ``org.joda.time.format.DateTimeParserBucket``'s: fields are set from 1970-01-01T00:00 local time, the
+largest range first, then all once more; the last one wins. Without a year the default year is 2000 if a month, week
+or day was read.
 
 Invariant: a ``Reading`` holds the fields in the order of the text; resolving changes nothing in it.
 """

@@ -1,6 +1,7 @@
 """Readers of the parts that times are made of: numbers, fractions, names, offsets, literals.
 
-In: a text and a position. Out: the new position, with what was read saved in a ``Reading``; ``MismatchError`` otherwise.
+In: a text and a position. Out: the new position, with what was read saved in a ``Reading``; ``MismatchError``
+otherwise.
 
 Invariant: only the ASCII digits are digits, nothing is skipped, and the position of a mismatch is Joda-Time's.
 """
@@ -155,8 +156,8 @@ def _lower(char: str) -> str:
 def read_zone_id(text: str, start: int, reading: Reading) -> int:
     """Read the longest known id.
 
-    A slash near the start belongs to the id: after it has been found, ids without one are not considered (``UTC 1/2/2017``
-    names no zone), as in Joda-Time.
+    A slash near the start belongs to the id: after it has been found, ids without one are not considered (``UTC
+    1/2/2017`` names no zone), as in Joda-Time.
     """
     slash = text.find("/", start, start + LONGEST_REGION)
     names = _names_by_region().get(text[start : slash + 1] if slash >= 0 else "", ())

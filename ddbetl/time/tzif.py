@@ -1,6 +1,7 @@
 """Zone rules from compiled time zone files (TZif, RFC 9636): every change of the offset, of all years.
 
-In: the bytes of a file. Out: ``Rules``: instants at which the offset changes, the offsets, and the yearly rule that follows.
+In: the bytes of a file. Out: ``Rules``: instants at which the offset changes, the offsets, and the yearly rule that
+follows.
 
 Invariant: seconds since 1970 UTC, offsets in seconds east of UTC; years beyond the explicit changes follow the file's
 footer for ever.
@@ -14,7 +15,6 @@ from functools import lru_cache
 
 from ddbetl.time.chronology import day_of_week_of_days, days_from_civil, days_in_month, is_leap, year_of_days
 
-_FIRST_YEAR_WRITTEN_OUT = 2000
 _LAST_YEAR_WRITTEN_OUT = 2100
 _TWO_DAYS = 172_800
 
@@ -74,8 +74,8 @@ class Footer:
 class Rules:
     """All offsets of a zone. ``offsets[i]`` holds from ``instants[i - 1]`` (or for ever before) to ``instants[i]``.
 
-    ``daylight[i]`` tells whether that is daylight saving time: it may change without the offset. Where a file calls winter
-    time "negative saving" (Ireland), summer is daylight time here, as in Joda-Time.
+    ``daylight[i]`` tells whether that is daylight saving time: it may change without the offset. Where a file calls
+    winter time "negative saving" (Ireland), summer is daylight time here, as in Joda-Time.
 
     The footer's changes count only after the instant ``footer_from``.
     """
@@ -193,7 +193,8 @@ def read_rules(data: bytes) -> Rules:
     # A file without any explicit change is all footer; its rule holds for ever.
     footer_from = at[-1] if at else -(2**63)
     # The next decades are written out: finding a change in a list is faster than computing it.
-    for year in range(_FIRST_YEAR_WRITTEN_OUT, _LAST_YEAR_WRITTEN_OUT + 1) if at else ():
+    first_year = year_of_days(footer_from // 86_400)[0] if at else _LAST_YEAR_WRITTEN_OUT + 1
+    for year in range(first_year, _LAST_YEAR_WRITTEN_OUT + 1):
         for instant, offset in footer.changes(year):
             if instant > footer_from:
                 footer_from = instant

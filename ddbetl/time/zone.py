@@ -2,8 +2,8 @@
 
 In: a name (IANA id, ``UTC``, ``+05:30``), epoch or local milliseconds. Out: offsets and instants in milliseconds.
 
-Invariant: zone data comes from the ``tzdata`` package, never from the machine. A local time inside a gap is an error, in an
-overlap the earlier instant.
+Invariant: zone data comes from the ``tzdata`` package, never from the machine. A local time inside a gap is an error,
+in an overlap the earlier instant.
 """
 
 import difflib
@@ -40,8 +40,8 @@ class Zone:
     def instant_of(self, local: int) -> int:
         """Give the instant whose local time is ``local``; raise ``GapError`` when there is none.
 
-        In an overlap it is the earlier one. The steps are those of ``DateTimeZone.getOffsetFromLocal``, because in the few
-        overlaps longer than a zone's offset (the date line moved) they come out later.
+        In an overlap it is the earlier one. The steps are those of ``DateTimeZone.getOffsetFromLocal``, because in
+        the few overlaps longer than a zone's offset (the date line moved) they come out later.
         """
         if self.rules is None:
             return local - (self.fixed_offset or 0)

@@ -53,6 +53,9 @@ class Control:
         """A client as boto3 finds its configuration, with what the connection says on top."""
         with explained(connection):
             session = boto3.Session(profile_name=connection.profile, region_name=connection.region)
+            if session.region_name is None and os.environ.get("AWS_REGION"):
+                # boto3 knows AWS_DEFAULT_REGION only; the other SDKs, and most machines, have this one.
+                session = boto3.Session(profile_name=connection.profile, region_name=os.environ["AWS_REGION"])
             if connection.role_arn is not None:
                 session = _assume(session, connection.role_arn)
             config = Config(

@@ -15,9 +15,10 @@ from ddbetl.diagnostics import Diagnostic, Label
 from ddbetl.source import SourceText, Span
 from ddbetl.syntax.mistakes.clauses import more_than_one
 from ddbetl.syntax.mistakes.explain import explain
-from ddbetl.syntax.mistakes.stop import DECLARATIONS, clause_heads, stop_at
+from ddbetl.syntax.mistakes.expressions import swallowed_at
+from ddbetl.syntax.mistakes.stop import DECLARATIONS, Stop, clause_heads, clause_of, stop_at
 from ddbetl.syntax.parts import Part
-from ddbetl.syntax.scanner import MAX_PROBLEMS, Scan, Token
+from ddbetl.syntax.scanner import CLOSERS, MAX_PROBLEMS, Scan, Token
 
 if TYPE_CHECKING:
     from ddbetl.syntax.parser import Failure
@@ -116,19 +117,35 @@ def _diagnose(text: str, tokens: Sequence[Token], rule: str, attempt: Attempt) -
             return
         stop = stop_at(tokens, result.offset, result.accepts, heads)
         diagnostic = explain(stop)
-        yield diagnostic
+        if not _closes_earlier(stop, begin):
+            yield diagnostic
         if diagnostic.code == "E0129":
             # The next statement begins here.
             yield from _diagnose(text, tokens[stop.at :], _rule(tokens[stop.at]), attempt)
             return
         if rule != "statement" or diagnostic.code == "E0120" or _hopeless(diagnostic, stop.at):
             return
-        # Brackets that were open at the error are taken as closed: their clause is given up.
-        begin, clause = next(clause_heads(tokens, max(stop.at, begin + 1)), (0, ""))
+        begin, clause = _next_clause(stop, begin)
         if not clause:
             return
         before = {"SELECT": (), "FROM": _BEFORE_FROM}.get(clause, _BEFORE_THE_REST)
         start = tokens[begin].start
+
+
+def _next_clause(stop: Stop, begin: int) -> tuple[int, str]:
+    """Where to read on: the index and name of a clause after the one that begins there; no name when there is none.
+
+    Brackets that were open at the error are taken as closed: their clause is given up.
+    """
+    swallowed = swallowed_at(stop)
+    if swallowed is not None and swallowed > begin and (clause := clause_of(stop.tokens, swallowed)):
+        return swallowed, clause
+    return next(clause_heads(stop.tokens, max(stop.at, begin + 1)), (0, ""))
+
+
+def _closes_earlier(stop: Stop, begin: int) -> bool:
+    """Tell whether the parser stopped at the end of a bracket that was given up before."""
+    return stop.upper() in CLOSERS.values() and stop.opener is not None and stop.opener < begin
 
 
 def _rule(token: Token) -> str:

@@ -25,23 +25,29 @@ def foreign_sign(stop: Stop) -> Diagnostic | None:
     return Diagnostic("E0123", f"{token.text} has no meaning here", token.span, foreign.SIGNS[token.text])
 
 
-def swallowed_keyword(stop: Stop) -> Diagnostic | None:
-    """A keyword that was read as a name, because an operand is missing before it."""
+def swallowed_at(stop: Stop) -> int | None:
+    """The index of a keyword that was read as a name, because something is missing before it."""
     at = stop.at - 1
-    opener = stop.opener
-    if opener and stop.tokens[opener - 1].upper == "WITH":
-        at = opener - 1
+    if stop.opener and stop.tokens[stop.opener - 1].upper == "WITH":
+        at = stop.opener - 1
     if at < 1 or not needs_operand(stop, at - 1):
         return None
+    if at == stop.at - 1 and not _continues(stop.tokens[at].upper, stop.token()):
+        return None
+    target = stop.tokens[at - 1].upper == "INTO" and stop.tokens[at].upper in ("SELECT", "KEY")
+    return at if target or stop.tokens[at].upper in ENDING else None
+
+
+def swallowed_keyword(stop: Stop) -> Diagnostic | None:
+    """Say what is missing before a keyword that was read as a name."""
+    at = swallowed_at(stop)
+    if at is None:
+        return None
     before, word = stop.tokens[at - 1], stop.tokens[at]
-    if at == stop.at - 1 and not _continues(word.upper, stop.token()):
-        return None
-    if before.upper == "INTO" and word.upper in ("SELECT", "KEY"):
-        hint = "INSERT INTO target SELECT …"
-        return Diagnostic("E0109", f"INTO names no target before {word.upper}", word.span, hint)
-    if word.upper not in ENDING:
-        return None
     match before.upper:
+        case "INTO" if word.upper in ("SELECT", "KEY"):
+            hint = "INSERT INTO target SELECT …"
+            return Diagnostic("E0109", f"INTO names no target before {word.upper}", word.span, hint)
         case ",":
             return _comma_too_many(before.span)
         case "SELECT":
@@ -192,11 +198,11 @@ def broken_path(stop: Stop) -> Diagnostic | None:
     token, before = stop.token(), stop.token(-1)
     if token is None:
         return None
-    if before is not None and before.text == "." and before.kind == "sign" and "WORD" in stop.accepts:
-        if token.kind == "number":
-            hint = f'a place in a list is written [{token.text}], a name of digits "{token.text}"'
-            return Diagnostic("E0109", f"expected a name after the dot, found {found(token)}", token.span, hint)
-        return None
+    dotted = (before is not None and before.upper == ".") or token.text.startswith(".")
+    if dotted and token.kind == "number" and "WORD" in stop.accepts:
+        digits = token.text.lstrip(".")
+        hint = f'a position in a list is written [{digits}], a name of digits "{digits}"'
+        return Diagnostic("E0109", f"expected a name after the dot, found the number {digits}", token.span, hint)
     if "RSQB" not in stop.accepts and before is not None and before.text == "[" and stop.accepts == {"NUMBER"}:
         message = f"a position in a list is a whole number, counted from 0, not {found(token)}"
         return Diagnostic("E0109", message, token.span, "as in Lines[0].Sku")

@@ -48,18 +48,24 @@ _OPERATION = frozenset({
 })
 # fmt: on
 
+# The terminals that are not keywords, nor always part of a group above, as messages write them.
 _SPELLED = {
     "COLON": ":",
     "COMMA": "a comma",
+    "COMPARISON": "a comparison",
+    "CONCAT": "||",
     "EQ": "=",
     "LBRACE": "{",
     "LPAR": "(",
     "LSQB": "[",
+    "MINUS": "-",
     "PERCENT": "%",
+    "PLUS": "+",
     "RBRACE": "}",
     "RPAR": ")",
     "RSQB": "]",
     "SEMICOLON": "a semicolon",
+    "SLASH": "/",
     "STAR": "*",
     "NUMBER": "a number",
     "TEXT": "a text in single quotes",
@@ -146,11 +152,16 @@ def clause_heads(tokens: Sequence[Token], start: int = 0) -> Iterator[tuple[int,
 
 def clause_at(tokens: Sequence[Token], i: int) -> str:
     """The clause that a word begins, as far as its neighbours tell; nothing when it is a name or another word."""
+    before = tokens[i - 1].upper if i else ""
+    return (
+        "" if before in (OPERATORS - {"*"}) | {",", ".", "(", "[", ":", "AS", "BY", "DELETE"} else clause_of(tokens, i)
+    )
+
+
+def clause_of(tokens: Sequence[Token], i: int) -> str:
+    """The clause that a word begins if it is no name, as far as what follows tells."""
     word = tokens[i].upper
     after = tokens[i + 1].upper if i + 1 < len(tokens) else ""
-    before = tokens[i - 1].upper if i else ""
-    if before in (OPERATORS - {"*"}) | {",", ".", "(", "[", ":", "AS", "BY", "DELETE"}:
-        return ""
     match word:
         case "SELECT" | "FROM" | "WHERE" | "LIMIT":
             return word
@@ -195,7 +206,7 @@ def expected(accepts: frozenset[str], end: str = "the end") -> str:
             take(frozenset({"TEXT"}), "a file in single quotes")
     elif "WORD" in rest:
         take(frozenset({"WORD", "QUOTED"}), "a name")
-    if "PLUS" in rest:
+    if not rest.isdisjoint({"PLUS", "OR", "IS", "COMPARISON"}):
         between = "AND" in rest and "OR" not in rest
         take(_OPERATION, "an operator")
         if between:
@@ -231,7 +242,7 @@ def in_table_name(stop: Stop) -> bool:
 
 def keywords(accepts: frozenset[str]) -> tuple[str, ...]:
     """The words of the language that could have stood there."""
-    return tuple(sorted(accepts - _SPELLED.keys() - {"NAME", "TABLE_NAME", "COMPARISON", "CONCAT"}))
+    return tuple(sorted(accepts - _SPELLED.keys() - {"NAME", "TABLE_NAME"}))
 
 
 def nearest_keyword(token: Token, keywords: Sequence[str]) -> str:

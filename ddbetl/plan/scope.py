@@ -1,0 +1,104 @@
+"""What the analysis of one spec knows and has found so far; the analyzer's modules share it.
+
+In: the spec, what the command line adds, the catalog. Out: errors and warnings, and the constants that names stand for.
+Invariant: no finding is reported twice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+from ddbetl.diagnostics import Diagnostic, Label
+from ddbetl.expressions.ir import Constant
+from ddbetl.expressions.resolve import Settings
+from ddbetl.plan.catalog import Catalog, Connection
+from ddbetl.plan.typer import Typer
+from ddbetl.source import SourceText, Span
+from ddbetl.syntax import ast
+from ddbetl.syntax.formatter import format_identifier
+from ddbetl.types import Timestamp
+
+
+@dataclass(frozen=True, slots=True)
+class Overrides:
+    """What the command line adds to a spec: LETs and options with the texts they were written in, and a target."""
+
+    lets: tuple[tuple[ast.Let, SourceText], ...] = ()
+    options: tuple[tuple[ast.Option, SourceText], ...] = ()
+    into: str | None = None
+    on_conflict: str | None = None
+    connection: Connection = field(default_factory=Connection)
+
+
+@dataclass(slots=True)
+class Analysis:
+    """One spec under analysis.
+
+    ``parameters``: the text of each PARAM. ``lets``: each LET as it was written. ``constants``: the values of both; None
+    for one that was reported, so that whatever uses it is not. ``declared``: where the spec declares them.
+    """
+
+    spec: ast.Spec
+    overrides: Overrides
+    given: Mapping[str, str]
+    catalog: Catalog | None
+    errors: list[Diagnostic] = field(default_factory=list)
+    warnings: list[Diagnostic] = field(default_factory=list)
+    parameters: dict[str, str] = field(default_factory=dict)
+    lets: dict[str, str] = field(default_factory=dict)
+    constants: dict[str, Constant | None] = field(default_factory=dict)
+    declared: dict[str, Span] = field(default_factory=dict)
+
+    def error(
+        self,
+        code: str,
+        message: str,
+        span: Span | None,
+        hint: str = "",
+        labels: tuple[Label, ...] = (),
+        source: SourceText | None = None,
+    ) -> None:
+        self._add(Diagnostic(code, message, span, hint, labels, source))
+
+    def warn(
+        self, code: str, message: str, span: Span | None, hint: str = "", source: SourceText | None = None
+    ) -> None:
+        self.warnings.append(Diagnostic(code, message, span, hint, (), source))
+
+    def typer(self, settings: Settings, source: SourceText | None = None) -> Typer:
+        """A typer for the expressions of the spec, or of another text."""
+
+        def report(diagnostic: Diagnostic) -> None:
+            self._add(replace(diagnostic, source=source))
+
+        return Typer(source or self.spec.source, settings, self.constants, report, self._brings_functions)
+
+    @property
+    def _brings_functions(self) -> bool:
+        """Whether a function that is not known could be one of the spec's own."""
+        return any(isinstance(declaration, ast.Using) for declaration in self.spec.declarations)
+
+    def _add(self, diagnostic: Diagnostic) -> None:
+        if diagnostic not in self.errors:
+            self.errors.append(diagnostic)
+
+
+def in_order(found: list[Diagnostic]) -> tuple[Diagnostic, ...]:
+    """Diagnostics by their place: those without one, then those of the command line, then down the spec."""
+
+    def place(diagnostic: Diagnostic) -> tuple[bool, bool, int]:
+        span = diagnostic.span
+        return span is not None, diagnostic.source is None, span.start if span is not None else 0
+
+    return tuple(sorted(found, key=place))
+
+
+def written(name: str) -> str:
+    """A name as a spec writes it: in double quotes where it must be."""
+    return format_identifier(ast.Identifier(name))
+
+
+def short(text: str) -> str:
+    """An expression's text for a hint; an ellipsis for a long one."""
+    return text if len(text) <= 40 and "\n" not in text else "…"

@@ -1,0 +1,332 @@
+"""What a run shows while it goes and when it is over, drawn from made-up values."""
+
+from __future__ import annotations
+
+import io
+import json
+from dataclasses import replace
+
+import pytest
+from rich.console import Console
+
+from ddbetl.cli import summary
+from ddbetl.cli.bars import block, share, short_names
+from ddbetl.cli.preview import rows_as_table, value_text
+from ddbetl.cli.progress import Lines, line
+from ddbetl.cli.terminal import Column, cells, painted, shorten, start_of, table, visible
+from ddbetl.cli.wording import clock, counted, percent, spent, units
+from ddbetl.engine.report import Progress, RejectCause, RunReport, TableProgress
+
+READING = TableProgress(
+    name="CustomerTracker_Devo_NA_201605",
+    expected=2_000,
+    read=1_000,
+    filtered=300,
+    passed=690,
+    written=500,
+    rejected=10,
+    skipped=0,
+    units=62.5,
+    rate=412.4,
+    budget=1_000.0,
+    segments=4,
+    segments_done=1,
+    seconds=2.5,
+)
+WRITING = replace(READING, name="CustomerTracker_Devo_NA_201606", read=2_000, passed=1_690, segments_done=4, rate=0.0)
+DONE = replace(WRITING, name="CustomerTracker_Devo_NA_201607", written=1_690)
+IDLE = replace(READING, name="CustomerTracker_Devo_NA_201608", read=0, filtered=0, passed=0, written=0, rejected=0)
+
+PROGRESS = Progress(
+    seconds=12.4,
+    tables=(READING, WRITING, DONE),
+    fraction=0.634,
+    eta=7.2,
+    items_per_second=1_310.7,
+    write_units=2_690.0,
+    write_rate=998.2,
+    write_budget=1_000.0,
+    retries=0,
+    waiting=None,
+)
+
+
+def drawn(progress: Progress, width: int = 80, height: int = 40, stopping: bool = False) -> list[str]:
+    console = Console(file=io.StringIO(), width=width, height=height, force_terminal=True, color_system=None)
+    with console.capture() as captured:
+        console.print(block(progress, width, height, stopping))
+    return captured.get().rstrip("\n").split("\n")
+
+
+# Bars
+
+
+@pytest.mark.parametrize("width", [80, 120, 200])
+def test_the_block_says_everything_within_the_terminal(width: int) -> None:
+    lines = drawn(PROGRESS, width)
+    text = "\n".join(lines)
+    assert max(cells(line) for line in lines) <= width
+    assert "63%" in text
+    assert "7 s left" in text
+    assert "1,311 items/s" in text
+    assert "5,000 read" in text
+    assert "900 filtered" in text
+    assert "2,690 written" in text
+    assert "30 rejected" in text
+    # Only tables that are still read count for what may be read.
+    assert "reading 412 of 1,000, writing 998 of 1,000 units/s" in text
+    assert "412 of 1,000 units/s" in text
+    assert "201605" in text
+
+
+def test_a_table_counts_as_done_when_its_rows_are_written() -> None:
+    reading, writing, done = drawn(PROGRESS)[-3:]
+    assert "40%" in reading  # (300 filtered + 10 rejected + 500 written) of 2,000
+    assert "40%" in writing
+    assert "being written" in writing
+    assert "100%" in done
+    assert done.rstrip().endswith("done")
+
+
+def test_long_names_lose_what_they_share_where_the_terminal_is_narrow() -> None:
+    assert drawn(PROGRESS, 80)[-3].startswith("  …201605 ")
+    assert drawn(PROGRESS, 120)[-3].startswith("  CustomerTracker_Devo_NA_201605 ")
+
+
+def test_of_many_tables_those_under_way_are_shown() -> None:
+    tables = tuple(replace((DONE, READING, IDLE)[i % 3], name=f"CustomerTracker_Devo_NA_{2000 + i}") for i in range(60))
+    lines = drawn(replace(PROGRESS, tables=tables), height=24)
+    assert len(lines) < 24
+    assert lines[-1].strip() == "of 60 tables: 20 done, 40 not yet"
+    shown = lines[4:-1]
+    assert shown
+    assert all("412 of 1,000 units/s" in line for line in shown)
+
+
+def test_tables_are_shown_also_when_none_is_under_way() -> None:
+    waiting = tuple(replace(IDLE, name=f"Orders_{i:03}") for i in range(60))
+    assert "Orders_000" in "\n".join(drawn(replace(PROGRESS, tables=waiting), height=24))
+    over = tuple(replace(DONE, name=f"Orders_{i:03}") for i in range(60))
+    assert "of 60 tables: 60 done, 0 not yet" in "\n".join(drawn(replace(PROGRESS, tables=over), height=24))
+
+
+def test_a_terminal_of_a_few_lines_is_not_overrun() -> None:
+    assert len(drawn(PROGRESS, height=5)) <= 8
+
+
+def test_without_a_count_of_items_a_bar_moves_by_segments_or_only_pulses() -> None:
+    unknown = replace(READING, expected=0)
+    assert share(unknown) == 0.25
+    assert share(replace(unknown, segments_done=0)) is None
+    assert "%" not in drawn(replace(PROGRESS, fraction=None, eta=None, tables=(replace(unknown, segments_done=0),)))[0]
+
+
+def test_a_bar_is_full_only_at_the_end() -> None:
+    # DynamoDB counts items every six hours: there can be more of them than it says, or fewer.
+    assert share(replace(READING, expected=100)) is not None
+    assert share(replace(READING, expected=100, read=5_000)) < 1  # type: ignore[operator]
+    assert share(replace(DONE, expected=10_000)) == 1
+    assert share(replace(IDLE, segments_done=4)) == 1
+
+
+def test_waiting_and_stopping_are_said() -> None:
+    waiting = replace(PROGRESS, waiting="the table Orders throttles reads")
+    assert "waiting: the table Orders throttles reads" in "\n".join(drawn(waiting, 120))
+    assert "stopping" in "\n".join(drawn(PROGRESS, stopping=True))
+    assert "3 repeated requests" in "\n".join(drawn(replace(PROGRESS, retries=3), 120))
+
+
+def test_short_names() -> None:
+    assert short_names(["a_1", "a_2"], 12) == ["a_1", "a_2"]
+    assert short_names(["Customers_2016", "Customers_2017"], 12) == ["…2016", "…2017"]
+    assert short_names(["OneVeryLongNameOfATable"], 12) == ["OneV…fATable"]
+    assert short_names(["abcdefghijklmnop", "bcdefghijklmnopq"], 12) == ["abcd…jklmnop", "bcde…klmnopq"]
+
+
+# Plain lines
+
+
+def test_a_line_of_plain_progress() -> None:
+    assert line(PROGRESS) == (
+        "0:12  63%  5,000 read, 900 filtered out, 2,690 written, 30 rejected; 1,311 items/s; "
+        "reading 412 of 1,000, writing 998 of 1,000 units/s; 7 s left"
+    )
+    bare = replace(
+        PROGRESS, seconds=3_725.0, fraction=None, eta=None, tables=(replace(READING, budget=None, skipped=2),)
+    )
+    assert line(replace(bare, waiting="a connection")) == (
+        "1:02:05  1,000 read, 300 filtered out, 500 written, 10 rejected, 2 skipped; 1,311 items/s; "
+        "reading 412, writing 998 of 1,000 units/s; waiting: a connection"
+    )
+
+
+def test_plain_progress_writes_every_few_seconds() -> None:
+    written: list[str] = []
+    lines = Lines(written.append, interval=5.0)
+    for quarter in range(4 * 21):
+        lines(replace(PROGRESS, seconds=quarter / 4))
+    assert [text.split()[0] for text in written] == ["0:05", "0:10", "0:15", "0:20"]
+
+
+# Summary
+
+FINISHED = RunReport(
+    outcome="done",
+    target="Devo_NA_AnniversaryPromo_2017",
+    progress=replace(PROGRESS, tables=(DONE, replace(DONE, name="Other")), fraction=1.0, eta=None, retries=2),
+    by_reference=17,
+    causes=(RejectCause("R0101", "DateTime: expected STRING, found NUMBER", 19), RejectCause("R0107", "no\ntime", 1)),
+    rejects=".ddbetl/jobs/1/rejects.jsonl",
+    folder=".ddbetl/jobs/1",
+)
+
+
+def test_the_summary_has_a_row_for_each_table_and_the_totals() -> None:
+    lines = summary.page(FINISHED).split("\n")
+    assert plain(lines[0]).split() == ["table", "read", "filtered", "written", "rejected", "units", "seconds"]
+    assert lines[1].split() == ["CustomerTracker_Devo_NA_201607", "2,000", "300", "1,690", "10", "62.5", "2.5"]
+    assert plain(lines[4]).split() == ["2", "tables", "4,000", "600", "3,380", "20", "125", "12.4"]
+    text = plain("\n".join(lines))
+    assert "Done in 12 s: 3,380 items written to Devo_NA_AnniversaryPromo_2017." in text
+    assert "125 read units, 2,690 write units" in text
+    assert "2 repeated requests" in text
+    assert "17 rows computed one by one" in text
+
+
+def test_the_summary_tells_why_rows_were_rejected_and_where_they_are() -> None:
+    text = plain(summary.page(FINISHED))
+    assert "20 rows rejected" in text
+    assert "  19 × R0101  DateTime: expected STRING, found NUMBER" in text
+    assert "   1 × R0107  no\\ntime" in text
+    assert ".ddbetl/jobs/1/rejects.jsonl" in text
+
+
+def test_the_summary_of_an_interrupted_run_says_how_to_go_on() -> None:
+    text = plain(summary.page(replace(FINISHED, outcome="interrupted")))
+    assert "Interrupted after 12 s: 3,380 items in Devo_NA_AnniversaryPromo_2017." in text
+    assert "run the same command again" in text
+    assert "at the spec's LIMIT" in plain(summary.page(replace(FINISHED, outcome="limit")))
+
+
+def test_skipped_rows_have_a_column_where_there_are_any() -> None:
+    skipping = replace(FINISHED, progress=replace(PROGRESS, tables=(replace(DONE, skipped=4, rejected=6),)))
+    lines = summary.page(skipping).split("\n")
+    assert plain(lines[0]).split() == [
+        "table",
+        "read",
+        "filtered",
+        "skipped",
+        "written",
+        "rejected",
+        "units",
+        "seconds",
+    ]
+    assert lines[1].split()[1:] == ["2,000", "300", "4", "1,690", "6", "62.5", "2.5"]
+    # One table needs no totals.
+    assert "tables" not in plain(lines[2])
+
+
+def test_the_limit_of_a_run_is_named_only_where_it_was_one() -> None:
+    at_its_limit = replace(FINISHED.progress, write_units=12_000.0)
+    assert "the write budget was the limit" in summary.page(replace(FINISHED, progress=at_its_limit))
+    assert "the write budget was the limit" not in summary.page(FINISHED)
+    unlimited = replace(at_its_limit, write_budget=None)
+    assert "the write budget was the limit" not in summary.page(replace(FINISHED, progress=unlimited))
+
+
+def test_the_summary_as_json_adds_up() -> None:
+    value = json.loads(json.dumps(summary.as_value(FINISHED)))
+    assert value["read"] == value["filtered"] + value["skipped"] + value["rejected"] + value["written"]
+    assert value["written"] == sum(one["written"] for one in value["tables"])
+    assert value["causes"][0] == {"code": "R0101", "message": "DateTime: expected STRING, found NUMBER", "count": 19}
+    assert value["rejects"] == ".ddbetl/jobs/1/rejects.jsonl"
+
+
+# Values and tables
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        ({"S": "A1"}, "A1"),
+        ({"S": ""}, "''"),
+        ({"S": "two\nlines\t\x1b[31m"}, "two\\nlines\\t\\u001b[31m"),
+        ({"N": "12345678901234567890123456789012345678"}, "12345678901234567890123456789012345678"),
+        ({"BOOL": False}, "false"),
+        ({"NULL": True}, "NULL"),
+        ({"B": "AAE="}, "b64:AAE="),
+        ({"SS": ["a", "b"]}, "{'a', 'b'}"),
+        ({"NS": ["1", "2.5"]}, "{1, 2.5}"),
+        ({"BS": ["AA=="]}, "{b64:AA==}"),
+        ({"L": [{"S": "x"}, {"N": "1"}, {"L": []}]}, "['x', 1, []]"),
+        ({"M": {"City": {"S": "Zürich"}, "Geo": {"M": {}}}}, "{City: 'Zürich', Geo: {}}"),
+    ],
+)
+def test_values_are_shown_on_one_line(value: dict[str, object], text: str) -> None:
+    assert value_text(value) == text
+
+
+def test_rows_as_a_table_have_every_column_of_every_row() -> None:
+    rows = [{"ID": {"S": "a"}, "n": {"N": "5"}}, {"ID": {"S": "bb"}, "late": {"BOOL": True}, "n": {"N": "10"}}]
+    assert plain(rows_as_table(rows, ["n", "missing"])).split("\n") == [
+        " n  ID  late",
+        " 5  a",
+        "10  bb  true",
+    ]
+
+
+def test_a_table_fits_the_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ddbetl.cli.terminal.width", lambda stream=None: 80)
+    monkeypatch.setattr("ddbetl.cli.preview.width", lambda stream=None: 80)
+    rows = [{f"attribute {i}": {"S": "x" * 10 * i} for i in range(9)}]
+    text = plain(rows_as_table(rows))
+    lines = text.split("\n")
+    assert max(cells(line) for line in lines) <= 80
+    assert "attribute 0" in lines[0]
+    assert lines[-1].startswith("and ")
+    # Each column is either shown or named.
+    assert all(f"attribute {i}" in text for i in range(9))
+    name = plain(table([Column("name", least=12, middle=True), Column("n", right=True)], [["N" * 99, "1,000"]]))
+    assert max(cells(line) for line in name.split("\n")) == 80
+
+
+def test_texts_are_cut_by_what_a_terminal_draws() -> None:
+    assert cells("東京") == 4
+    assert cells("e\u0301") == 1
+    assert start_of("東京都", 5) == "東京…"
+    assert start_of("short", 5) == "short"
+    assert shorten("CustomerTracker_201605", 12) == "Cust…_201605"
+    assert all(cells(shorten("東京" * 20, size)) <= size for size in range(4, 40))
+    assert visible("\u202eabc\u200b") == "\\u202eabc\\u200b"
+
+
+def test_numbers_in_words() -> None:
+    assert [percent(f) for f in (0, 0.0001, 0.5, 0.9999, 1)] == ["0%", "1%", "50%", "99%", "100%"]
+    assert [counted(n, "row") for n in (0, 1, 2_000)] == ["0 rows", "1 row", "2,000 rows"]
+    assert [units(u) for u in (0, 0.5, 12.0, 99.5, 1_234.5)] == ["0", "0.5", "12", "99.5", "1,234"]
+    assert [clock(s) for s in (0.9, 61, 3_661)] == ["0:00", "1:01", "1:01:01"]
+    assert [spent(s) for s in (0.04, 9.96, 75)] == ["0.0 s", "10.0 s", "1 min 15 s"]
+
+
+def test_painting_changes_no_character() -> None:
+    text = (
+        "error[E0301]: there is no function lenght\n"
+        " --> spec.ddbetl:1:8\n"
+        "  |\n"
+        "1 | SELECT lenght(x) -- | error: ^^^\n"
+        "  |        ^^^^^^\n"
+        "  |        ------ here first\n"
+        "  = did you mean length?\n"
+        "\n"
+        "SOURCES  us-east-1\n"
+        "  plain = text | here"
+    )
+    assert plain(painted(text)) == text
+    assert painted(text) != text
+
+
+def plain(text: str) -> str:
+    """A text without its colours."""
+    import click
+
+    return click.unstyle(text)
