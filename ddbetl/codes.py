@@ -387,15 +387,15 @@ NAMES: tuple[Code, ...] = (
     Code(
         "E0201",
         "Parameter without a value",
-        """The spec declares a `PARAM` without a default, and no `-p name=value` gives it one; or the value is of another
-kind than the default (a number, true or false).
+        """The spec declares a `PARAM` without a default, and no `-p name=value` gives it one; or the value is of
+another type than the default: a `PARAM` whose default is a number takes numbers, one without a default takes texts.
 """,
     ),
     Code(
         "E0202",
         "Value for no parameter",
-        """`-p name=value` names a parameter that the spec does not declare. A constant (`LET`) is replaced by
-`--let 'name = …'`.
+        """`-p name=value` names a parameter that the spec does not declare. A constant (`LET`) is replaced by `--let
+'name = …'`.
 """,
     ),
     Code(
@@ -407,7 +407,8 @@ kind than the default (a number, true or false).
     Code(
         "E0204",
         "Two columns of one name",
-        """An item has an attribute only once. Give one of the columns another name by `AS`.
+        """An item has an attribute only once. Give one of the columns another name by `AS`. `SELECT *, x` has `x`
+twice as well: `*` brings it already.
 """,
     ),
     Code(
@@ -420,13 +421,15 @@ kind than the default (a number, true or false).
         "E0206",
         "Not a constant",
         """A `LET`, and the default of a `PARAM`, is known before any item is read: a number, a text in single quotes,
-`true`, `false`, a duration such as `365 days`, or an expression over these. Double quotes make an attribute.
+`true`, `false`, a duration such as `365 days`, or an expression over these and over what is declared before. PARAMs
+get their values first, then LETs. Double quotes make an attribute.
 """,
     ),
     Code(
         "E0207",
         "Unknown parameter in a name",
-        """`${name}` in a table's name stands for the value of a `PARAM`.
+        """`${name}` in a table's name stands for the value of a `PARAM`, a text or a number. A `LET` cannot stand
+there.
 """,
     ),
     Code(
@@ -453,8 +456,8 @@ TYPES: tuple[Code, ...] = (
     Code(
         "E0303",
         "Wrong type of argument",
-        """The type of the argument is known from the expression, and the function cannot take it. Nothing is converted
-silently; `to_number`, `to_string`, `parse_time` and `CAST` convert.
+        """The type of the argument is known from the expression, and the function cannot take it. Nothing is
+converted silently; `to_number`, `to_string`, `parse_time` and `CAST` convert.
 """,
     ),
     Code(
@@ -466,8 +469,8 @@ silently; `to_number`, `to_string`, `parse_time` and `CAST` convert.
     Code(
         "E0305",
         "Constant that cannot be used",
-        """The constant argument is not what the function understands: a time pattern with an unknown letter, a zone that
-does not exist. The caret stands under the letter.
+        """The constant argument is not what the function understands: a time pattern with an unknown letter, a zone
+that does not exist. The caret stands under the letter.
 """,
     ),
     Code(
@@ -485,8 +488,8 @@ does not exist. The caret stands under the letter.
     Code(
         "E0308",
         "Type that cannot be stored",
-        """DynamoDB stores no times and no durations. `epoch(t)` makes a number of a time, `format_time(t, pattern)` a text,
-`to_number(d)` the seconds of a duration.
+        """DynamoDB stores no times and no durations. `epoch(t)` makes a number of a time, `format_time(t, pattern)` a
+text, `to_number(d)` the seconds of a duration.
 """,
     ),
     Code(
@@ -507,8 +510,8 @@ TABLES: tuple[Code, ...] = (
     Code(
         "E0401",
         "No table to read",
-        """The pattern matches no table of the account in the region, or `EXCLUDE` leaves none. The hint lists the nearest
-names. Names are case-sensitive.
+        """The pattern matches no table of the account in the region, or `EXCLUDE` leaves none. The hint lists the
+nearest names. Names are case-sensitive.
 """,
     ),
     Code(
@@ -549,12 +552,6 @@ target needs `EXCLUDE target`.
 """,
     ),
     Code(
-        "E0408",
-        "Pattern as a target",
-        """A target is one table; its name has no wildcards.
-""",
-    ),
-    Code(
         "E0409",
         "INSERT OVERWRITE with another ON CONFLICT",
         """`INSERT OVERWRITE` is `INSERT INTO … ON CONFLICT REPLACE`.
@@ -564,12 +561,6 @@ target needs `EXCLUDE target`.
         "E0410",
         "Two targets",
         """`--into` gives a target to a spec that has none. This one has `INSERT INTO`.
-""",
-    ),
-    Code(
-        "E0411",
-        "Empty range",
-        """`{low..high}` matches the texts of the bounds' length that lie between them: `{201605..201705}`.
 """,
     ),
     Code(
@@ -584,14 +575,15 @@ OPTIONS: tuple[Code, ...] = (
     Code(
         "E0501",
         "Unknown option",
-        """The message lists what there is.
+        """The options of the whole job stand in `WITH (…)`, those of one table (`region`, `profile`, `role_arn`,
+`endpoint`) in parentheses behind its name.
 """,
     ),
     Code(
         "E0502",
         "Bare number for a rate",
-        """Is `0.5` a half, or half a unit per second? Write `50%`, a share of what the table can take, or `500 rcu`, units
-per second.
+        """Is `0.5` a half, or half a unit per second? Write `50%`, a share of what the table can take, or `500 rcu`,
+units per second.
 """,
     ),
     Code(
@@ -609,7 +601,7 @@ per second.
     Code(
         "E0505",
         "Option given twice",
-        """Every option stands once in `WITH`. The command line may replace it.
+        """Every option stands once in its list. For those of `WITH` the command line may give another value.
 """,
     ),
     Code(
@@ -633,16 +625,32 @@ WARNINGS: tuple[Code, ...] = (
     Code(
         "W0101",
         "Hidden attribute",
-        """A `LET` or `PARAM` has the name of an attribute; the bare name is the constant, the name in double quotes the
-attribute.
+        """A `LET` or `PARAM` has the name of an attribute of the sources' key, or stands alone as a column. The bare
+name is the constant, the name in double quotes the attribute: `SELECT "ttl"`. Where the constant is meant, `ttl AS
+ttl` says so.
 """,
     ),
     Code(
         "W0102",
         "Rows can collide",
-        """The target's key says less than the sources' keys: milliseconds become seconds, or an attribute of the key is
-left out. Then two source items can become one item of the target, and the later overwrites the earlier. This version
-does not count such rows.
+        """The target's key says less than the sources' keys: milliseconds become seconds, or an attribute of the key
+is left out. Then two source items can become one item of the target, and the later overwrites the earlier. Likewise
+where several tables are read: each can have an item of the same key. This version does not count such rows.
+""",
+    ),
+    Code(
+        "W0103",
+        "EXCLUDE without effect",
+        """No table that `FROM` names matches it, so nothing is left out: the name is probably misspelled. Names are
+case-sensitive.
+""",
+    ),
+    Code(
+        "W0104",
+        "Column that * can bring too",
+        """`*` brings all attributes of the item, and a column beside it is made from the attribute of the same name.
+An item cannot have both, so such rows become rejects. `* REPLACE (x AS name)` puts the new value in the place of the
+old.
 """,
     ),
 )

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
+from unicodedata import combining, east_asian_width
 
 from ddbetl.source import SourceText, Span
 
@@ -79,15 +80,33 @@ EXCERPT = 110
 
 def _excerpt(source: SourceText, span: Span, mark: str, text: str, width: int) -> list[str]:
     number, column = source.position(span.start)
-    line = "".join(
-        c if c.isprintable() else " " if c == "\t" else "\N{REPLACEMENT CHARACTER}" for c in source.line(number)
-    )
-    start = 0
-    if len(line) > EXCERPT:
-        start = max(0, column - 1 - EXCERPT // 2)
-        line = line[start : start + EXCERPT]
-    at = column - 1 - start
-    length = max(1, min(span.end - span.start, len(line) - at))
+    line = source.line(number)
+    at = min(column - 1, len(line))
+    end = at + span.end - span.start
+    first, last = 0, len(line)
+    if last > EXCERPT:
+        # The beginning of the line, if the place is in it; else the place in the middle.
+        first = 0 if end < EXCERPT else max(0, min(at - EXCERPT // 2, last - EXCERPT))
+        last = min(last, first + EXCERPT)
+    shown = [_plain(c) for c in line[first:last]]
+    if first > 0:
+        shown[0] = "…"
+    if last < len(line):
+        shown[-1] = "…"
+    before = "".join(shown[: at - first])
+    marked = "".join(shown[at - first : max(at - first + 1, end - first)])
     bar = " " * width + " |"
-    caret = f"{bar} {' ' * at}{mark * length}" + (f" {text}" if text else "")
-    return [bar, f"{number:>{width}} | {line}", caret]
+    caret = f"{bar} {' ' * _columns(before)}{mark * max(1, _columns(marked))}" + (f" {text}" if text else "")
+    return [bar, f"{number:>{width}} | {''.join(shown)}".rstrip(), caret]
+
+
+def _plain(character: str) -> str:
+    """A character as a terminal can show it in its place."""
+    if character.isprintable():
+        return character
+    return " " if character == "\t" else "\N{REPLACEMENT CHARACTER}"
+
+
+def _columns(text: str) -> int:
+    """How many columns of a terminal a text takes: two for each East Asian wide character, none for an accent."""
+    return sum(0 if combining(c) else 2 if east_asian_width(c) in "WF" else 1 for c in text)

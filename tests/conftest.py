@@ -11,6 +11,11 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 
 import pytest
+from hypothesis import settings
+
+# A busy machine is no failure: no test asserts how long anything takes.
+settings.register_profile("ddbetl", deadline=None)
+settings.load_profile("ddbetl")
 
 # Nothing of the user's AWS set-up may reach a test, and no test may reach an account by mistake. This stands before the
 # other imports, because they could already read it.

@@ -278,14 +278,14 @@ def test_rows_as_a_table_have_every_column_of_every_row() -> None:
 def test_a_table_fits_the_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("ddbetl.cli.terminal.width", lambda stream=None: 80)
     monkeypatch.setattr("ddbetl.cli.preview.width", lambda stream=None: 80)
-    rows = [{f"attribute {i}": {"S": "x" * 10 * i} for i in range(9)}]
+    rows = [{f"attribute_{i}": {"S": "x" * 10 * i} for i in range(9)}]
     text = plain(rows_as_table(rows))
     lines = text.split("\n")
     assert max(cells(line) for line in lines) <= 80
-    assert "attribute 0" in lines[0]
-    assert lines[-1].startswith("and ")
+    assert "attribute_0" in lines[0]
+    assert any(line.startswith("and ") for line in lines)
     # Each column is either shown or named.
-    assert all(f"attribute {i}" in text for i in range(9))
+    assert all(f"attribute_{i}" in text for i in range(9))
     name = plain(table([Column("name", least=12, middle=True), Column("n", right=True)], [["N" * 99, "1,000"]]))
     assert max(cells(line) for line in name.split("\n")) == 80
 

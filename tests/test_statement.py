@@ -7,26 +7,29 @@ DynamoDB would refuse. Both sides read the same bytes.
 from __future__ import annotations
 
 import json
+import os
 import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import duckdb
 import generated
+import msgspec
 import pytest
 import reference
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from planned import NOW, planned
 
-from ddbetl.connectors.dynamodb.requests import entries_of, item_of
-from ddbetl.engine.rows import FILTERED, Row, RowEvaluator, RowFailure, canonical, decode_item
+from ddbetl.connectors.dynamodb.requests import entries_of, items_of
+from ddbetl.engine.rows import FILTERED, Row, RowEvaluator, RowFailure, decode_item
 from ddbetl.engine.transform import PageInput, PageOutput, Transformer
 from ddbetl.expressions.projection import BATCH, LARGEST_ITEM, KeyAttribute
 from ddbetl.functions.model import RowContext, sql_text
 from ddbetl.plan.physical import PhysicalPlan
-from ddbetl.types import TAG_OF, Type
+from ddbetl.types import Type
 
 Item = dict[str, dict[str, Any]]
 
@@ -163,7 +166,7 @@ ORDINARY: dict[str, dict[str, Any]] = {
     "time in a zone": {"s": {"S": "2017-04-26 10:15:30"}, "t": {"S": "26/04/2017"}},
     "the main job": {"t": {"S": "2016-05-03T10:28:27.876-07:00"}},
     "conversions": {"s": {"S": "12.50"}, "t": {"S": "7"}},
-    "star and more": {"x2": None},
+    "star and more": {"x2": None, "y2": None},
     "where missing": {"x": None},
     "odd names": {"c0": {"S": "c"}, "page": {"S": "p"}, "ok": {"N": "1"}},
     "star over odd names": {"c0": {"S": "c"}},
@@ -236,6 +239,9 @@ class Transforms:
     def plan(self, name: str) -> PhysicalPlan:
         return self._get(name)[0]
 
+    def transformer(self, name: str) -> Transformer:
+        return self._get(name)[1]
+
     def run(self, name: str, pages: Sequence[bytes], counts: Sequence[int]) -> list[Outcome]:
         _, transformer = self._get(name)
         inputs = [PageInput(p, c, "Source", NOW.millis) for p, c in zip(pages, counts, strict=True)]
@@ -269,7 +275,8 @@ def outcome(output: PageOutput, count: int) -> Outcome:
         assert list(content["RequestItems"]) == ["Target"]
         items = [entry["PutRequest"]["Item"] for entry in content["RequestItems"]["Target"]]
         assert 0 < len(items) == len(body.positions) <= BATCH
-        assert [item_of(entry) for entry in entries_of(body.content)] == items
+        assert [json.loads(bytes(entry))["PutRequest"]["Item"] for entry in entries_of(body.content)] == items
+        assert list(body.positions) == sorted(body.positions)
         assert body.units >= len(items)
         for position, item in zip(body.positions, items, strict=True):
             assert position not in rows
@@ -304,12 +311,14 @@ def differences(plan: PhysicalPlan, raw_items: Sequence[bytes], found: Outcome) 
         if reference.comparable(row) != reference.comparable(json.loads(expected.item)):
             wrong.append(f"written:  {row}\n expected: {json.loads(expected.item)}\n of {raw!r}")
         keys[expected.key] = keys.get(expected.key, 0) + 1
-    if any(count > 1 for count in keys.values()) and not all(body.repeats for body in found.output.bodies):
+    if any(count > 1 for count in keys.values()) and not found.output.repeats:
         wrong.append("a key stands twice, and the bodies do not tell")
     return wrong
 
 
-def check(transforms: Transforms, name: str, items: Sequence[Item], pages: int, separators: tuple[str, str], ascii_only: bool) -> list[Outcome]:
+def check(
+    transforms: Transforms, name: str, items: Sequence[Item], pages: int, separators: tuple[str, str], ascii_only: bool
+) -> list[Outcome]:
     parts = [items[i::pages] for i in range(pages)]
     contents = [page_json(part, separators, ascii_only) for part in parts]
     outcomes = transforms.run(name, contents, [len(part) for part in parts])
@@ -325,9 +334,181 @@ SPACING = st.sampled_from(((",", ":"), (", ", ": "), (" ,\n", " : ")))
 
 @pytest.mark.parametrize("name", SPECS)
 @settings(max_examples=12, deadline=None)
-@given(seed=st.integers(0, 2**32), count=st.integers(1, 120), pages=st.integers(1, 4), spacing=SPACING, ascii_only=st.booleans())
+@given(
+    seed=st.integers(0, 2**32),
+    count=st.integers(1, 120),
+    pages=st.integers(1, 4),
+    spacing=SPACING,
+    ascii_only=st.booleans(),
+)
 def test_every_item_ends_as_the_row_evaluator_says(
     transforms: Transforms, name: str, seed: int, count: int, pages: int, spacing: tuple[str, str], ascii_only: bool
 ) -> None:
     draw = random.Random(seed)
     check(transforms, name, [any_item(draw, name, n) for n in range(max(count, pages))], pages, spacing, ascii_only)
+
+
+@pytest.mark.parametrize("name", SPECS)
+def test_ordinary_items_take_the_fast_way(transforms: Transforms, name: str) -> None:
+    items = [ordinary_item(name, number) for number in range(60)]
+    (found,) = check(transforms, name, items, 1, (",", ":"), False)
+    statement = transforms.plan(name).transform.statement
+    assert (statement.filters, statement.projects) == (True, True)
+    assert found.by_reference == set()
+    assert len(found.rows) > 20
+
+
+def bodies(transforms: Transforms, name: str, items: Sequence[Item]) -> PageOutput:
+    (found,) = check(transforms, name, items, 1, (",", ":"), False)
+    return found.output
+
+
+def test_a_page_becomes_full_bodies(transforms: Transforms) -> None:
+    output = bodies(transforms, "copies", [ordinary_item("copies", number) for number in range(101)])
+    assert sorted(len(body.positions) for body in output.bodies) == [1, 25, 25, 25, 25]
+    assert sorted(p for body in output.bodies for p in body.positions) == list(range(101))
+
+
+def test_an_empty_page_has_no_bodies(transforms: Transforms) -> None:
+    assert bodies(transforms, "copies", []).bodies == []
+
+
+def test_items_around_the_largest_size(transforms: Transforms) -> None:
+    # The name and the key take 12 bytes.
+    sizes = [LARGEST_ITEM - 12, LARGEST_ITEM - 11, LARGEST_ITEM - 100, 3 * LARGEST_ITEM]
+    items: list[Item] = [{"id": {"S": f"size-{n}"}, "long": {"S": "x" * size}} for n, size in enumerate(sizes)]
+    # In JSON this is far longer than what DynamoDB counts.
+    items.append({"id": {"S": "quotes"}, "long": {"S": '"' * (LARGEST_ITEM // 2 + 10)}})
+    output = bodies(transforms, "star", items)
+    plan = transforms.plan("star")
+    assert plan.write is not None
+    evaluator = RowEvaluator(plan.transform, plan.write.key)
+    outcomes = [evaluator.row(page_json([item])[1:-1], RowContext("Source", NOW)) for item in items]
+    assert [o.code if isinstance(o, RowFailure) else "" for o in outcomes if o] == ["", "R0204", "", "R0204", ""]
+    assert {p for body in output.bodies for p in body.positions} <= {0, 2, 4}
+
+
+def test_a_page_with_half_of_a_surrogate_pair_goes_by_reference_as_a_whole(transforms: Transforms) -> None:
+    name = "all kinds of star"
+    plan = transforms.plan(name)
+    assert plan.write is not None
+    good = [ordinary_item(name, number) for number in range(5)]
+    for place in ("s", "x", "id", "y", "nowhere", "m"):
+        bad = ordinary_item(name, 9)
+        bad[place] = {"M": {"k": {"S": "a\ud800"}}} if place == "m" else {"S": "a\ud800b"}
+        page = page_json([*good, bad], ascii_only=True)
+        clean = page_json(good)
+        broken, whole = transforms.run(name, [page, clean], [6, 5])
+        assert (broken.rows, broken.by_reference) == ({}, set(range(6)))
+        assert (set(whole.rows), whole.by_reference) == (set(range(5)), set())
+        evaluator = RowEvaluator(plan.transform, plan.write.key)
+        outcomes = [evaluator.row(raw, RowContext("Source", NOW)) for raw in raw_items(page)]
+        assert all(isinstance(found, Row) for found in outcomes[:5])
+        # Of s only the length is asked for, and y is left out.
+        assert isinstance(outcomes[5], Row if place in ("s", "y") else RowFailure), place
+
+
+def raw_items(page: bytes) -> list[bytes]:
+    return [bytes(raw) for raw in items_of(msgspec.Raw(page))]
+
+
+@pytest.mark.parametrize("name", SPECS)
+def test_the_row_evaluator_survives_what_no_server_sends(transforms: Transforms, name: str) -> None:
+    plan = transforms.plan(name)
+    assert plan.write is not None
+    evaluator = RowEvaluator(plan.transform, plan.write.key)
+    for attribute in ordinary_item(name, 1):
+        for strange in ({"S": "\udc00"}, {"N": "1E999"}, {"N": "nonsense"}, {"N": "9" * 39}, {"B": "?"}, {"N": "0E5"}):
+            item = {**ordinary_item(name, 1), attribute: strange}
+            found = evaluator.row(page_json([item], ascii_only=True)[1:-1], RowContext("Source", NOW))
+            if isinstance(found, Row):
+                decode_item(found.item)
+
+
+def test_equal_number_keys_are_told_however_they_are_written(transforms: Transforms) -> None:
+    def item(number: int, n: str) -> Item:
+        return {**ordinary_item("number key", number), "n": {"N": n}}
+
+    for one, other in (("1", "1.0"), ("10", "1E1"), ("0", "-0.00"), ("1" * 38, "1" * 38 + ".0")):
+        assert bodies(transforms, "number key", [item(0, one), item(1, "7"), item(2, other)]).repeats
+    assert not bodies(transforms, "number key", [item(0, "1"), item(1, "10"), item(2, "1.01")]).repeats
+
+
+def test_keys_repeat_within_a_page_only(transforms: Transforms) -> None:
+    ones, twos = ([ordinary_item("copies", number) for number in some] for some in ((1, 2, 3), (1, 2, 2)))
+    contents = [page_json(some) for some in (ones, twos, ones)]
+    outputs = [found.output for found in transforms.run("copies", contents, [3, 3, 3])]
+    assert [output.repeats for output in outputs] == [False, True, False]
+
+
+TEXTS = st.text(st.characters(exclude_categories=("Cs",), exclude_characters="\0\r"), max_size=30)
+NASTY = st.sampled_from(
+    (
+        "'", "''", "\\", "\\'", '"', "';--", "' || (SELECT 1) || '", "$$", "E'\\n'", "/*", "*/", "{", "}", "{{", "}}", "%s", "?",
+        "$1", "\u2019", "\u02bc", "`", "'}}]}", '"}}]}', "\\u0027", "c0", "\n", "\t", "\x7f", "\x01", "\ufeff", "😀", "e\u0301", ":a",
+    )
+)  # fmt: skip
+SPELLINGS = st.one_of(TEXTS, st.lists(NASTY, max_size=4).map("".join))
+
+
+@settings(max_examples=150, deadline=None)
+@given(SPELLINGS, SPELLINGS, SPELLINGS)
+def test_no_text_of_a_spec_breaks_out_of_its_quotes(text: str, name: str, attribute: str) -> None:
+    quoted, label, source = text.replace("'", "''"), name.replace('"', '""') or "x", attribute.replace('"', '""') or "y"
+    spec = (
+        f"SELECT id, '{quoted}' AS \"1{label}\", coalesce(missing, '{quoted}') AS \"2{label}\", s || '{quoted}' AS \"3{label}\", "
+        f'"{source}" AS "4{label}", "{source}" = \'{quoted}\' AS "5{label}", m."{source}" AS "6{label}" '
+        f"FROM Source WHERE s <> 'x{quoted}' AND \"{source}\" LIKE '%'"
+    )
+    plan = planned(spec, into="Target")
+    item: Item = {"id": {"S": "i"}, "s": {"S": "s"}}
+    attribute = attribute or "y"
+    inner = {"M": {attribute: {"N": "1"}}}
+    item["m"] = inner
+    item[attribute] = {"S": text} if attribute not in ("id", "s", "m") else item[attribute]
+    if attribute == "m":
+        return
+    transformer = Transformer(plan.transform.statement)
+    try:
+        (output,) = transformer.run([PageInput(page_json([item]), 1, "Source", NOW.millis)])
+    finally:
+        transformer.close()
+    found = outcome(output, 1)
+    expected = {
+        "id": item["id"],
+        f"1{name or 'x'}": {"S": text},
+        f"2{name or 'x'}": {"S": text},
+        f"3{name or 'x'}": {"S": item["s"]["S"] + text},
+        f"4{name or 'x'}": item[attribute],
+        f"5{name or 'x'}": {"BOOL": item[attribute]["S"] == text},
+        f"6{name or 'x'}": {"N": "1"},
+    }
+    assert found.rows == {0: expected} and found.by_reference == set()
+
+
+def test_duckdb_reaches_nothing_outside(transforms: Transforms, tmp_path: Path) -> None:
+    secret = tmp_path / "secret.csv"
+    secret.write_text("a\n1\n")
+    transforms.run("copies", [b"[]"], [0])
+    connection = transforms.transformer("copies")._connection
+    assert connection is not None
+    where = sql_text(str(secret))
+    for sql in (
+        f"SELECT * FROM read_csv({where})",
+        f"SELECT * FROM read_text({where})",
+        f"SELECT * FROM {where}",
+        f"SELECT * FROM glob({sql_text(str(tmp_path / '*'))})",
+        f"COPY (SELECT 1) TO {sql_text(str(tmp_path / 'written.csv'))}",
+        f"ATTACH {sql_text(str(tmp_path / 'new.db'))}",
+        f"EXPORT DATABASE {sql_text(str(tmp_path / 'exported'))}",
+        "INSTALL httpfs",
+        "LOAD httpfs",
+        "SET enable_external_access = true",
+        "SET TimeZone = 'America/New_York'",
+        "SELECT * FROM some_variable_of_python",
+    ):
+        some_variable_of_python = [1]
+        with pytest.raises(duckdb.Error):
+            connection.execute(sql).fetchall()
+        assert some_variable_of_python
+    assert os.listdir(tmp_path) == ["secret.csv"]

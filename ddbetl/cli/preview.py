@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ddbetl.cli.exit_codes import ExitCode
-from ddbetl.cli.terminal import Column, cells, err, out, start_of, page_width, table, visible, width, wrapped
+from ddbetl.cli.terminal import Column, cells, err, out, page_width, start_of, table, visible, width, wrapped
 from ddbetl.cli.wording import counted, units_of
 
 if TYPE_CHECKING:

@@ -26,8 +26,8 @@ Key = tuple[str, ...]
 
 @dataclass(slots=True)
 class Batch:
-    """A BatchWriteItem request. ``positions``: its rows' places in the page, in the body's order; ``units``: what it will
-    probably use; ``then``: what may be sent when this one is written."""
+    """A BatchWriteItem request. ``positions``: its rows' places in the page, in the body's order. ``units``: what it
+    will probably use. ``then``: what may be sent when this one is written."""
 
     content: bytes | memoryview
     positions: tuple[int, ...]

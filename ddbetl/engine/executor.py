@@ -17,41 +17,42 @@ import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
-from itertools import pairwise
+from dataclasses import dataclass
 from pathlib import Path
 from threading import Event
+from typing import TypeAlias, TypeVar
 
 import msgspec
 
 from ddbetl.connectors.dynamodb.access import Access
 from ddbetl.connectors.dynamodb.budget import Budget
-from ddbetl.connectors.dynamodb.failures import Kind, ServiceError, WireError
+from ddbetl.connectors.dynamodb.failures import Kind, MalformedResponse, ServiceError, WireError
 from ddbetl.connectors.dynamodb.requests import (
+    BatchWriteAnswer,
+    ScanAnswer,
     batch_write_body,
-    entries_of,
-    item_of,
-    put_entry,
+    items_of,
     read_batch_write,
     read_scan,
     scan_body,
 )
 from ddbetl.connectors.dynamodb.retry import Retry, RetryPolicy, retrying
 from ddbetl.connectors.dynamodb.wire import WireClient
+from ddbetl.engine.batches import Batch, Batching
 from ddbetl.engine.flow import BoundedQueue
 from ddbetl.engine.loop import first_failure
 from ddbetl.engine.meter import Meter, TableMeter
+from ddbetl.engine.pages import PageResult, PageWork
 from ddbetl.engine.rejects import Reject, RejectFile
 from ddbetl.engine.report import Progress, RunReport, write_report
-from ddbetl.engine.rows import Filtered, Row, RowEvaluator, RowFailure, canonical, decode_item
-from ddbetl.engine.transform import Body, PageInput, PageOutput, Transformer
-from ddbetl.errors import JobFailed
-from ddbetl.expressions.projection import BATCH, KeyAttribute
-from ddbetl.functions.model import RowContext
+from ddbetl.engine.rows import RowFailure, decode_item
+from ddbetl.engine.transform import PageInput
+from ddbetl.errors import ConnectionFailed, JobFailed
 from ddbetl.plan.catalog import Connection
 from ddbetl.plan.explain import EVENTUAL_BYTES, STRONG_BYTES
 from ddbetl.plan.physical import BatchWriteExec, PhysicalPlan, ScanExec
-from ddbetl.types import TAG_OF
+
+T = TypeVar("T")
 
 # Segments read at once, over all tables, where the tables have that many.
 READERS = 32
@@ -62,8 +63,6 @@ GROUP = 4
 # Bytes that wait: pages for the transform; request bodies, and the pages that they keep alive, for the writers.
 PAGES_WAITING = 16 * 2**20
 BODIES_WAITING = 64 * 2**20
-# Bytes of one request, short of DynamoDB's 16 MB.
-LARGEST_REQUEST = 12 * 2**20
 # The most units that one page costs: 1 MB, eventually consistent.
 PAGE_UNITS = 128
 # How long a request is repeated before the run gives up, in seconds.
@@ -76,23 +75,14 @@ POLICY = RetryPolicy(max_elapsed=PATIENCE)
 
 @dataclass(slots=True)
 class _Page:
-    """A page on its way: its raw items and what is still open of it."""
+    """A page on its way: its raw items, and where they are counted."""
 
     table: TableMeter
     items: msgspec.Raw
     count: int
 
 
-@dataclass(slots=True)
-class _Batch:
-    """A request body on its way. ``positions``: the rows' places in the page, in the order of the body."""
-
-    page: _Page
-    content: bytes | memoryview
-    positions: tuple[int, ...]
-    units: float
-    # Rows whose keys stand in this batch already: they go after it, so that the later row stays.
-    then: _Batch | None = None
+_Batches: TypeAlias = BoundedQueue[tuple[_Page, Batch]]
 
 
 @dataclass(slots=True)
@@ -113,9 +103,10 @@ class Job:
     async def run(self, stop: Event, progress: Callable[[Progress], None] | None, interval: float) -> None:
         """Run to the end, to the LIMIT, or until ``stop`` is set."""
         self._left = self.plan.limit
+        self.limit_reached = self._left == 0
         clients: dict[Connection, WireClient] = {}
         pages: BoundedQueue[_Page] = BoundedQueue(PAGES_WAITING)
-        batches: BoundedQueue[_Batch] = BoundedQueue(BODIES_WAITING)
+        batches: _Batches = BoundedQueue(BODIES_WAITING)
         try:
             for connection, access in self.access.items():
                 clients[connection] = access.client()
@@ -170,8 +161,8 @@ class Job:
         open_readers: set[asyncio.Task[None]] = set(readers)
         while open_readers:
             _, open_readers = await asyncio.wait(open_readers, timeout=0.1)
-            if stop.is_set() or self.limit_reached:
-                self.interrupted = stop.is_set() and not self.limit_reached
+            if open_readers and (stop.is_set() or self.limit_reached):
+                self.interrupted = not self.limit_reached
                 for reader in open_readers:
                     reader.cancel()
                 await asyncio.wait(readers)
@@ -181,36 +172,38 @@ class Job:
     async def _read_segments(
         self, table: TableMeter, waiting: deque[int], client: WireClient, pages: BoundedQueue[_Page]
     ) -> None:
-        while waiting:
-            await self._read_segment(table, waiting.popleft(), client, pages)
-            table.segments_done += 1
+        while waiting and not self.limit_reached:
+            if await self._read_segment(table, waiting.popleft(), client, pages):
+                table.segments_done += 1
         if table.segments_done == table.scan.segments and table.ended is None:
             table.ended = self.meter.clock()
 
     async def _read_segment(
         self, table: TableMeter, segment: int, client: WireClient, pages: BoundedQueue[_Page]
-    ) -> None:
+    ) -> bool:
+        """Read a segment; False when LIMIT ended it."""
         scan, budget = table.scan, table.budget
         estimate = self._first_page_units(scan)
         start = b""
-        while True:
+        while not self.limit_reached:
             body = scan_body(scan.request, segment, scan.segments, start)
             await budget.acquire(estimate)
-            response = await self._request(client, "Scan", body, scan.table.name)
-            answer = read_scan(response)
+            answer, size = await self._request(client, "Scan", body, scan.table.name, _read_scan)
             # A server that does not say what it consumed is taken at the page's size.
-            used = len(response) / self._unit_bytes()
+            used = size / self._unit_bytes()
             if answer.consumed_capacity is not None:
                 used = answer.consumed_capacity.units
             budget.settle(estimate, used)
             estimate = used
-            table.read += answer.scanned_count
-            table.filtered += answer.scanned_count - answer.count
             if answer.count:
                 await pages.put(_Page(table, answer.items, answer.count), len(answer.items))
+            # Counted when the page is on its way: a reader that is stopped before has not read it.
+            table.read += answer.scanned_count
+            table.filtered += answer.scanned_count - answer.count
             start = bytes(answer.last_evaluated_key)
             if not start or start == b"null":
-                return
+                return True
+        return False
 
     def _unit_bytes(self) -> int:
         return STRONG_BYTES if self.plan.logical.consistent_read else EVENTUAL_BYTES
@@ -220,165 +213,94 @@ class Job:
         size = scan.table.description.size if scan.table.description is not None else 0
         return min(most, size / scan.segments / self._unit_bytes() + 1) if size else most
 
-    async def _request(self, client: WireClient, operation: str, body: bytes | memoryview, table: str) -> bytes:
+    async def _request(
+        self, client: WireClient, operation: str, body: bytes | memoryview, table: str, read: Callable[[bytes], T]
+    ) -> T:
         """Send a request until it succeeds, as long as repeating can mend what is wrong."""
+
+        async def exchange() -> T:
+            response = await client.request(operation, body)
+            try:
+                return read(response.body)
+            except ValueError as error:
+                raise MalformedResponse(f"the answer is not DynamoDB's: {error}") from error
 
         def retried(retry: Retry) -> None:
             self.meter.retries += 1
             self.meter.waiting = _waiting_for(retry.error, table)
 
-        response = await retrying(lambda: client.request(operation, body), POLICY, on_retry=retried, sleep=self.sleep)
-        if self.meter.waiting is not None:
-            self.meter.waiting = None
-        return response.body
+        try:
+            answer = await retrying(exchange, POLICY, on_retry=retried, sleep=self.sleep, clock=self.meter.clock)
+        except WireError as error:
+            error.add_note(f"{operation} of {table}")
+            raise
+        self.meter.waiting = None
+        return answer
 
     # Transforming
 
-    async def _transform(self, pages: BoundedQueue[_Page], batches: BoundedQueue[_Batch]) -> None:
+    async def _transform(self, pages: BoundedQueue[_Page], batches: _Batches) -> None:
         loop = asyncio.get_running_loop()
-        transformer: Transformer | None = None
-        rows = RowEvaluator(self.plan.transform, self.write.key)
+        work = PageWork(self.plan.transform, self.write)
         with ThreadPoolExecutor(max_workers=1, thread_name_prefix="ddbetl-transform") as thread:
             try:
                 while (first := await pages.get()) is not None:
                     group = [first, *pages.get_more(GROUP - 1)]
-                    if transformer is None:
-                        transformer = await loop.run_in_executor(thread, Transformer, self.plan.transform.statement)
                     inputs = [self._input(page) for page in group]
-                    outputs = await loop.run_in_executor(thread, transformer.run, inputs)
-                    for page, output in zip(group, outputs, strict=True):
-                        await self._hand_over(page, output, rows, thread, batches)
+                    results = await loop.run_in_executor(thread, work.run, inputs)
+                    for page, result in zip(group, results, strict=True):
+                        await self._hand_over(page, result, batches)
             finally:
-                if transformer is not None:
-                    transformer.close()
+                # In its own thread, behind what may still run there when the job is being cancelled.
+                thread.submit(work.close).result()
         batches.close()
 
     def _input(self, page: _Page) -> PageInput:
         return PageInput(page.items, page.count, page.table.scan.table.name, self.plan.now.millis)
 
-    async def _hand_over(
-        self,
-        page: _Page,
-        output: PageOutput,
-        rows: RowEvaluator,
-        thread: ThreadPoolExecutor,
-        batches: BoundedQueue[_Batch],
-    ) -> None:
-        """Give a page's rows to the writers: the finished bodies, then the rows that go by reference."""
-        page.table.filtered += page.count - output.passed - len(output.by_reference)
-        ready = [batch for body in output.bodies for batch in self._separated(page, body)]
-        if output.by_reference:
-            self.meter.by_reference += len(output.by_reference)
-            loop = asyncio.get_running_loop()
-            found = await loop.run_in_executor(thread, self._by_reference, page, output.by_reference, rows)
-            ready += self._batches(page, found)
+    async def _hand_over(self, page: _Page, result: PageResult, batches: _Batches) -> None:
+        """Give a page's rows to the writers, and record those that cannot be written."""
+        table = page.table
+        if self.limit_reached:
+            # What LIMIT leaves over counts as not read.
+            table.read -= page.count
+            return
+        table.filtered += result.filtered
+        self.meter.by_reference += result.by_reference
+        for item, failure in result.failures:
+            self._reject(page, item, failure)
         # A batch keeps its page until it is written, for the rejects: few rows of a large page weigh much.
-        share = len(page.items) // max(1, len(ready))
-        for batch in ready:
-            limited = self._within_limit(batch)
-            if limited is None:
-                continue
-            page.table.passed += _rows(limited)
-            await batches.put(limited, len(limited.content) + share)
+        share = len(page.items) // max(1, len(result.batches))
+        for batch in result.batches:
+            limited = self._within_limit(page, batch)
+            if limited is not None:
+                table.passed += limited.rows
+                await batches.put((page, limited), limited.size + share)
 
-    def _by_reference(
-        self, page: _Page, positions: list[int], rows: RowEvaluator
-    ) -> list[tuple[int, bytes, Row | RowFailure | Filtered]]:
-        """Evaluate rows one after another; in the transform's thread."""
-        items = msgspec.json.decode(page.items, type=list[msgspec.Raw])
-        context = RowContext(page.table.scan.table.name, self.plan.now)
-        return [(position, bytes(items[position]), rows.row(items[position], context)) for position in positions]
-
-    def _batches(self, page: _Page, found: list[tuple[int, bytes, Row | RowFailure | Filtered]]) -> list[_Batch]:
-        """Batches of the rows that came by reference, no key twice in one; the others are counted or rejected."""
-        out: list[_Batch] = []
-        entries: list[bytes] = []
-        positions: list[int] = []
-        keys: set[tuple[str, ...]] = set()
-        units, repeated = 0.0, False
-        for position, raw, outcome in found:
-            match outcome:
-                case Filtered():
-                    page.table.filtered += 1
-                case RowFailure():
-                    self._reject(page, decode_item(raw), outcome)
-                case Row(item=item, key=key, size=size):
-                    full = len(entries) == BATCH or sum(map(len, entries)) + len(item) > LARGEST_REQUEST
-                    repeated = repeated or key in keys
-                    if full or key in keys:
-                        out.append(self._batch(page, entries, positions, units))
-                        entries, positions, keys, units = [], [], set(), 0.0
-                    entries.append(put_entry(item))
-                    positions.append(position)
-                    keys.add(key)
-                    units += _units(size)
-        if entries:
-            out.append(self._batch(page, entries, positions, units))
-        # Where a key stands twice the batches go one after the other, so that the later row is the one that stays.
-        return [_chained(out)] if repeated else out
-
-    def _batch(self, page: _Page, entries: list[bytes], positions: list[int], units: float) -> _Batch:
-        return _Batch(page, batch_write_body(self.write.table.name, entries), tuple(positions), units)
-
-    def _separated(self, page: _Page, body: Body) -> list[_Batch]:
-        """The batches of a finished body: one, but for keys that stand in it twice."""
-        whole = _Batch(page, body.content, body.positions, body.units)
-        if not body.repeats or not self.write.key:
-            return [whole]
-        entries = entries_of(body.content)
-        layers: list[list[int]] = []
-        seen: dict[tuple[str, ...], int] = {}
-        for index, entry in enumerate(entries):
-            key = _key_of(item_of(entry), self.write.key)
-            layer = seen.get(key, -1) + 1
-            seen[key] = layer
-            if layer == len(layers):
-                layers.append([])
-            layers[layer].append(index)
-        if len(layers) == 1:
-            return [whole]
-        parts = []
-        for layer_rows in layers:
-            content = batch_write_body(self.write.table.name, [entries[index] for index in layer_rows])
-            share = body.units * len(layer_rows) / len(entries)
-            parts.append(_Batch(page, content, tuple(body.positions[index] for index in layer_rows), share))
-        return [_chained(parts)]
-
-    def _within_limit(self, batch: _Batch) -> _Batch | None:
+    def _within_limit(self, page: _Page, batch: Batch) -> Batch | None:
         """The part of a batch that LIMIT still allows; what is over counts as not read."""
         if self._left is None:
             return batch
-        rows = _rows(batch)
-        if rows <= self._left:
-            self._left -= rows
-            self.limit_reached = self._left == 0
-            return batch
-        kept, over = self._left, rows - self._left
-        self._left = 0
-        self.limit_reached = True
-        batch.page.table.read -= over
-        return self._cut(batch, kept)
+        rows = batch.rows
+        kept = min(rows, self._left)
+        self._left -= kept
+        self.limit_reached = self._left == 0
+        page.table.read -= rows - kept
+        return batch if kept == rows else self._batching.cut(batch, kept) if kept else None
 
-    def _cut(self, batch: _Batch, rows: int) -> _Batch | None:
-        if rows == 0:
-            return None
-        here = min(rows, len(batch.positions))
-        entries = entries_of(batch.content)[:here]
-        content = batch_write_body(self.write.table.name, entries)
-        rest = self._cut(batch.then, rows - here) if batch.then is not None else None
-        share = batch.units * here / len(batch.positions)
-        return replace(batch, content=content, positions=batch.positions[:here], units=share, then=rest)
+    @property
+    def _batching(self) -> Batching:
+        return Batching(self.write.table.name, self.write.key)
 
     # Writing
 
-    async def _write_all(self, client: WireClient, batches: BoundedQueue[_Batch]) -> None:
-        while (batch := await batches.get()) is not None:
-            following: _Batch | None = batch
-            while following is not None:
-                await self._write(client, following)
-                following = following.then
+    async def _write_all(self, client: WireClient, batches: _Batches) -> None:
+        while (found := await batches.get()) is not None:
+            page, batch = found
+            for one in batch.chain():
+                await self._write(client, page, one)
 
-    async def _write(self, client: WireClient, batch: _Batch) -> None:
+    async def _write(self, client: WireClient, page: _Page, batch: Batch) -> None:
         """Put a batch; what the server leaves unprocessed goes again, until it is written."""
         table = self.write.table.name
         content, rows, units = batch.content, len(batch.positions), batch.units
@@ -386,47 +308,38 @@ class Job:
         while True:
             await self.meter.write.acquire(units)
             try:
-                answer = read_batch_write(await self._request(client, "BatchWriteItem", content, table))
-            except ServiceError as error:
+                answer = await self._request(client, "BatchWriteItem", content, table, read_batch_write)
+            except WireError as error:
                 self.meter.write.settle(units, 0.0)
-                if error.kind is Kind.TERMINAL and error.code in ITEM_ERRORS:
-                    await self._write_singly(client, batch, content, error)
+                if isinstance(error, ServiceError) and error.code in ITEM_ERRORS:
+                    await self._write_singly(client, page, batch, content, error)
                     return
                 raise
-            used = sum(c.units for c in answer.consumed_capacity) if answer.consumed_capacity is not None else units
-            self.meter.write.settle(units, used)
-            entries = answer.unprocessed_items.get(table, [])
-            batch.page.table.written += rows - len(entries)
-            if not entries:
+            left = answer.unprocessed_items.get(table, [])
+            self.meter.write.settle(units, _used(answer, units * (rows - len(left)) / rows))
+            page.table.written += rows - len(left)
+            if not left:
                 return
             self.meter.retries += 1
-            self.meter.waiting = f"{table} takes no more writes just now: {len(entries)} of {rows} came back"
-            units = units * len(entries) / rows
-            refused = refused + 1 if len(entries) == rows else 0
-            content, rows = batch_write_body(table, entries), len(entries)
+            self.meter.waiting = f"{table} takes no more writes just now: {len(left)} of {rows} came back"
+            refused = refused + 1 if len(left) == rows else 0
+            units = units * len(left) / rows
+            content, rows = batch_write_body(table, left), len(left)
             await self.sleep(self.shuffle.random() * min(POLICY.cap, POLICY.base * 2.0 ** min(refused, 30)))
 
     async def _write_singly(
-        self, client: WireClient, batch: _Batch, content: bytes | memoryview, error: ServiceError
+        self, client: WireClient, page: _Page, batch: Batch, content: bytes | memoryview, error: ServiceError
     ) -> None:
         """Find the rows that the server refuses, by sending each alone; they become rejects."""
-        entries = entries_of(content)
-        positions = batch.positions if len(entries) == len(batch.positions) else ()
-        if len(entries) == 1:
-            failure = RowFailure("R0206", f"the server refuses the item: {error.message}", None)
-            # The row was handed over, and comes back.
-            batch.page.table.passed -= 1
-            if positions:
-                items = msgspec.json.decode(batch.page.items, type=list[msgspec.Raw])
-                self._reject(batch.page, decode_item(items[positions[0]]), failure)
-            else:
-                self._reject(batch.page, item_of(entries[0]), failure)
+        if len(batch.positions) > 1:
+            for single in self._batching.singles(batch, content):
+                await self._write(client, page, single)
             return
-        for index, entry in enumerate(entries):
-            one = batch_write_body(self.write.table.name, [entry])
-            position = (positions[index],) if positions else (0,)
-            single = _Batch(batch.page, one, position, batch.units / len(entries))
-            await self._write(client, single)
+        items = items_of(page.items)
+        failure = RowFailure("R0206", f"the server refuses the item: {error.message}", None)
+        # The row was handed over, and comes back.
+        page.table.passed -= 1
+        self._reject(page, decode_item(items[batch.positions[0]]), failure)
 
     def _reject(self, page: _Page, item: dict[str, dict[str, object]], failure: RowFailure) -> None:
         """Record a row that cannot be written, as ON ERROR says."""
@@ -448,24 +361,13 @@ class Job:
 ITEM_ERRORS = frozenset({"ValidationException", "ItemCollectionSizeLimitExceededException", "SerializationException"})
 
 
-def _rows(batch: _Batch | None) -> int:
-    return 0 if batch is None else len(batch.positions) + _rows(batch.then)
+def _read_scan(content: bytes) -> tuple[ScanAnswer, int]:
+    return read_scan(content), len(content)
 
 
-def _chained(batches: list[_Batch]) -> _Batch:
-    """The first of some batches, each followed by the next."""
-    for batch, following in pairwise(batches):
-        batch.then = following
-    return batches[0]
-
-
-def _units(size: int) -> float:
-    """Write units of an item of a size in bytes. Source: DynamoDB Developer Guide, "Write capacity units"."""
-    return float(max(1, -(-size // 1024)))
-
-
-def _key_of(item: Mapping[str, Mapping[str, str]], key: tuple[KeyAttribute, ...]) -> tuple[str, ...]:
-    return tuple(canonical(k.type, item[k.name][TAG_OF[k.type]]) for k in key)
+def _used(answer: BatchWriteAnswer, estimate: float) -> float:
+    """What a write used, as the server says, if it does."""
+    return sum(c.units for c in answer.consumed_capacity) if answer.consumed_capacity else estimate
 
 
 def _waiting_for(error: WireError, table: str) -> str:
@@ -480,14 +382,15 @@ def open_job(
     rejects: RejectFile,
     *,
     clock: Callable[[], float] = time.monotonic,
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     shuffle: random.Random | None = None,
 ) -> Job:
     """A job for a plan that has a target."""
     assert plan.write is not None
     started = clock()
-    tables = [TableMeter(scan, Budget(scan.budget.units, clock=clock), started) for scan in plan.scans]
-    meter = Meter(tables, Budget(plan.write.budget.units, clock=clock), clock, started)
-    return Job(plan, plan.write, access, rejects, meter, shuffle or random.Random())
+    tables = [TableMeter(scan, Budget(scan.budget.units, clock=clock, sleep=sleep), started) for scan in plan.scans]
+    meter = Meter(tables, Budget(plan.write.budget.units, clock=clock, sleep=sleep), clock, started)
+    return Job(plan, plan.write, access, rejects, meter, shuffle or random.Random(), sleep)
 
 
 async def execute(
@@ -503,8 +406,12 @@ async def execute(
     job = open_job(plan, access, rejects)
     try:
         await job.run(stop, progress, interval)
-    except* WireError as group:
-        raise JobFailed(f"{first_failure(group)}{HOW_TO_GO_ON}") from group
+    except ExceptionGroup as group:
+        failure = first_failure(group)
+        if isinstance(failure, WireError | ConnectionFailed):
+            where = "".join(f"{note}: " for note in getattr(failure, "__notes__", ()))
+            raise JobFailed(f"{where}{failure}{HOW_TO_GO_ON}") from group
+        raise
     finally:
         rejects.close()
     outcome = "interrupted" if job.interrupted else "limit" if job.limit_reached else "done"

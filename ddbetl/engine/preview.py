@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from ddbetl.connectors.dynamodb.access import Access
-from ddbetl.connectors.dynamodb.requests import read_scan, scan_body
+from ddbetl.connectors.dynamodb.requests import items_of, read_scan, scan_body
 from ddbetl.connectors.dynamodb.retry import RetryPolicy, retrying
 from ddbetl.connectors.dynamodb.wire import WireClient
 from ddbetl.engine.rejects import Reject
@@ -74,7 +74,7 @@ class _Gathered:
             self.seen += answer.scanned_count
             self.filtered += answer.scanned_count - answer.count
             self.units += answer.consumed_capacity.units if answer.consumed_capacity is not None else 0.0
-            self._take(scan, msgspec.json.decode(answer.items, type=list[msgspec.Raw]))
+            self._take(scan, items_of(answer.items))
             start, limit = bytes(answer.last_evaluated_key), limit * 4
             if not start or start == b"null":
                 return

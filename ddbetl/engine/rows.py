@@ -78,7 +78,12 @@ class RowEvaluator:
 
     def row(self, raw: bytes | msgspec.Raw, context: RowContext) -> Outcome:
         """The outcome of one raw item."""
-        item = decode_item(raw)
+        try:
+            return self._row(decode_item(raw), context)
+        except UnicodeEncodeError:
+            return RowFailure("R0205", "a text holds half of a surrogate pair, which is no Unicode character", None)
+
+    def _row(self, item: dict[str, dict[str, Any]], context: RowContext) -> Outcome:
         if self._predicate is not None:
             try:
                 keep = self._predicate(item, context)
@@ -127,23 +132,20 @@ class RowEvaluator:
     def _finished(self, output: dict[str, dict[str, Any]]) -> Outcome:
         key = []
         for position, attribute in enumerate(self._key):
-            failure = self._check_key(attribute, output.get(attribute.name), position)
-            if failure is not None:
-                return failure
-            content = output[attribute.name][TAG_OF[attribute.type]]
-            key.append(canonical(attribute.type, content))
-        try:
-            size = item_size(output)
-            encoded = msgspec.json.encode(output)
-        except UnicodeEncodeError:
-            return RowFailure("R0205", "a text holds half of a surrogate pair, which is no Unicode character", None)
+            try:
+                failure = self._check_key(attribute, output.get(attribute.name), position)
+                if failure is not None:
+                    return failure
+                key.append(canonical(attribute.type, output[attribute.name][TAG_OF[attribute.type]]))
+            except RowError as error:
+                return RowFailure(error.code, f"{attribute.name}: {error.message}", self._span(attribute))
+        size = item_size(output)
         if size > LARGEST_ITEM:
             return RowFailure("R0204", f"the item has {size:,} bytes; DynamoDB takes {LARGEST_ITEM:,}", None)
-        return Row(encoded, tuple(key), size)
+        return Row(msgspec.json.encode(output), tuple(key), size)
 
     def _check_key(self, key: KeyAttribute, found: dict[str, Any] | None, position: int) -> RowFailure | None:
-        origin = self._transform.projection.origin(key.name)
-        span = origin.span if isinstance(origin, OutputColumn) else None
+        span = self._span(key)
         if found is None:
             return RowFailure("R0202", f"{key.name}: the target's key is missing", span)
         ((tag, content),) = found.items()
@@ -158,6 +160,11 @@ class RowEvaluator:
             message = f"{key.name}: the target's key has {length:,} bytes; DynamoDB takes 1 to {longest:,}"
             return RowFailure("R0203", message, span)
         return None
+
+    def _span(self, key: KeyAttribute) -> Span | None:
+        """Where the spec makes a key attribute, if it does more than to copy the item."""
+        origin = self._transform.projection.origin(key.name)
+        return origin.span if isinstance(origin, OutputColumn) else None
 
 
 def decode_item(raw: bytes | msgspec.Raw) -> dict[str, dict[str, Any]]:

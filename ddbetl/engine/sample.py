@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from ddbetl.connectors.dynamodb.access import Access
-from ddbetl.connectors.dynamodb.requests import read_scan, scan_body
+from ddbetl.connectors.dynamodb.requests import items_of, read_scan, scan_body
 from ddbetl.connectors.dynamodb.retry import RetryPolicy, retrying
 from ddbetl.engine.rows import decode_item
 from ddbetl.errors import ConnectionFailed
@@ -55,7 +55,7 @@ async def table_report(description: TableDescription, site: Site, access: Access
         answer = read_scan((await retrying(lambda: client.request("Scan", body), PATIENCE)).body)
     finally:
         await client.aclose()
-    items = [decode_item(raw) for raw in msgspec.json.decode(answer.items, type=list[msgspec.Raw])]
+    items = [decode_item(raw) for raw in items_of(answer.items)]
     units = answer.consumed_capacity.units if answer.consumed_capacity is not None else 0.0
     return TableReport(description, site, len(items), units, _attributes(description, items))
 

@@ -48,22 +48,22 @@ class PageInput:
 
 @dataclass(frozen=True, slots=True)
 class Body:
-    """A finished request body. ``positions``: its rows' places in the page, in the body's order. ``units``: write
-    units, estimated. ``repeats``: whether a key may stand in it twice, which BatchWriteItem refuses."""
+    """A finished request body. ``positions``: its rows' places in the page, rising. ``units``: written, estimated."""
 
     content: memoryview
     positions: tuple[int, ...]
     units: float
-    repeats: bool
 
 
 @dataclass(slots=True)
 class PageOutput:
-    """The bodies of one page, and the positions of its rows that go by reference."""
+    """The bodies of one page with ``passed`` rows, and the positions of its rows that go by reference. ``repeats``:
+    whether a key may stand twice in the bodies, which BatchWriteItem refuses."""
 
     bodies: list[Body] = field(default_factory=list)
     by_reference: list[int] = field(default_factory=list)
     passed: int = 0
+    repeats: bool = False
 
 
 class Transformer:
@@ -101,7 +101,8 @@ class Transformer:
         finally:
             self._source.pages = ()
         outputs = [PageOutput() for _ in pages]
-        repeats = _repeats(result.column("keys"), result.column("body"))
+        for number in _repeating(result):
+            outputs[number].repeats = True
         for chunk in result.to_batches():
             rows = chunk.column("rows")
             numbers, units = chunk.column("page").to_pylist(), chunk.column("units").to_pylist()
@@ -112,7 +113,7 @@ class Transformer:
                     output.by_reference += positions
                 else:
                     output.passed += len(positions)
-                    output.bodies.append(Body(content, tuple(positions), float(units[index]), repeats))
+                    output.bodies.append(Body(content, tuple(positions), float(units[index])))
         return outputs
 
 
@@ -154,8 +155,19 @@ def _texts(array: pa.StringArray) -> Iterator[memoryview | None]:
         yield data[start:end] if valid[index] else None
 
 
-def _repeats(keys: pa.ChunkedArray, bodies: pa.ChunkedArray) -> bool:
-    """Whether a key's hash stands twice among the rows of the bodies."""
-    sent = pc.filter(keys, pc.is_valid(bodies))
-    hashes = pc.list_flatten(sent)
+def _repeating(result: pa.Table) -> list[int]:
+    """The numbers of the pages in whose bodies the hash of a key stands twice."""
+    sent = result.filter(pc.is_valid(result.column("body"))).combine_chunks()
+    if not len(sent) or not _repeats(pc.list_flatten(sent.column("keys"))):
+        return []
+    keys = sent.column("keys")
+    pages = sent.column("page")
+    return [
+        number
+        for number in pc.unique(pages).to_pylist()
+        if _repeats(pc.list_flatten(pc.filter(keys, pc.equal(pages, number))))
+    ]
+
+
+def _repeats(hashes: pa.ChunkedArray) -> bool:
     return bool(len(hashes) != pc.count_distinct(hashes).as_py())

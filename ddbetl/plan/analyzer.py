@@ -19,14 +19,12 @@ from ddbetl.plan.scope import Analysis, Overrides, in_order, written
 from ddbetl.plan.settings import job_options, on_conflict, rate, time_zone
 from ddbetl.syntax import ast
 from ddbetl.syntax.formatter import format_expression
+from ddbetl.syntax.scanner import MAX_PROBLEMS
 from ddbetl.time import pivot_of, zone
 from ddbetl.time.chronology import MILLIS_PER_DAY, year_of_days
 from ddbetl.types import Timestamp
 
 __all__ = ["Overrides", "Wanted", "analyze", "wanted"]
-
-# Errors of one spec that are shown: who has more, has one that causes them.
-MOST_ERRORS = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,9 +72,10 @@ def analyze(
         columns.check_key(analysis, target, projection)
     _hidden_keys(analysis, found)
     if analysis.errors:
-        raise SpecError(spec.source, in_order(analysis.errors)[:MOST_ERRORS])
-    exclusions = tuple(f"EXCLUDE {e.text}" for e in map(lambda e: tables.filled(analysis, e), statement.exclude) if e)
-    root: Node = TableScan(found, (*(r.pattern.text for r in references), *exclusions))
+        raise SpecError(spec.source, in_order(analysis.errors)[:MAX_PROBLEMS])
+    left_out = (tables.filled(analysis, name) for name in statement.exclude)
+    patterns = [r.pattern.text for r in references] + [f"EXCLUDE {e.text}" for e in left_out if e is not None]
+    root: Node = TableScan(found, tuple(patterns))
     if predicate is not None and statement.where is not None:
         root = Filter(root, predicate, format_expression(statement.where))
     root = Project(root, projection)

@@ -36,7 +36,7 @@ def declare(analysis: Analysis, settings: Settings) -> None:
                 lets.append(declaration)
     for param in params:
         _parameter(analysis, param, settings)
-    _given(analysis, [p.name.name for p in params], {let.name.name for let in lets})
+    _check_given(analysis, [p.name.name for p in params], {let.name.name for let in lets})
     said: dict[str, tuple[ast.Let, SourceText]] = {}
     for let, source in analysis.overrides.lets:
         if any(p.name.name == let.name.name for p in params):
@@ -46,8 +46,8 @@ def declare(analysis: Analysis, settings: Settings) -> None:
         else:
             said[let.name.name] = (let, source)
     replaced = {let.name.name for let in lets}
-    for name, (let, source) in said.items():
-        if name not in replaced:
+    for let, source in said.values():
+        if let.name.name not in replaced:
             _let(analysis, let, settings, source)
     for let in lets:
         now, origin = said.get(let.name.name, (let, None))
@@ -64,7 +64,7 @@ def _declare_once(analysis: Analysis, name: ast.Identifier) -> None:
         analysis.declared[name.name] = name.span
 
 
-def _given(analysis: Analysis, params: list[str], lets: set[str]) -> None:
+def _check_given(analysis: Analysis, params: list[str], lets: set[str]) -> None:
     """Report values for what is no PARAM."""
     for name in analysis.given:
         if name in params:

@@ -7,18 +7,25 @@ schema that docs/explain.md describes. Invariant: everything shown is read off t
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from ddbetl.diagnostics import render
-from ddbetl.expressions.ir import Attribute, Constant
+from ddbetl.expressions.ir import Attribute, Call, Constant, Expression
 from ddbetl.expressions.projection import OutputColumn
 from ddbetl.lowering.duckdb_sql import Lowerer, attribute_json
+from ddbetl.lowering.dynamo_expr import ServerFilter
 from ddbetl.plan.budget import Budget
 from ddbetl.plan.catalog import Connection, Site
+from ddbetl.plan.layout import WIDTH, columns, duration, rate, size, wrapped
 from ddbetl.plan.logical import parts
-from ddbetl.plan.physical import PhysicalPlan, ScanExec
+from ddbetl.plan.physical import BatchWriteExec, PhysicalPlan, ScanExec
+from ddbetl.syntax import ast
+from ddbetl.syntax.formatter import format_expression, format_identifier
+
+__all__ = ["as_json", "as_text", "duration", "estimate", "size"]
 
 SCHEMA_VERSION = 1
 # Bytes that one read unit reads, eventually or strongly consistent. Source: DynamoDB Developer Guide, "Capacity".
@@ -62,6 +69,19 @@ def how(column: OutputColumn) -> str:
     return "vectorised"
 
 
+def _calls(plan: PhysicalPlan) -> Iterator[Call]:
+    """All calls of a plan's expressions, from the outside in."""
+    roots = [c.expression for c in plan.transform.projection.columns]
+    if plan.transform.predicate is not None:
+        roots.append(plan.transform.predicate)
+    waiting: list[Expression] = roots[::-1]
+    while waiting:
+        expression = waiting.pop()
+        if isinstance(expression, Call):
+            yield expression
+            waiting += expression.arguments[::-1]
+
+
 def as_json(plan: PhysicalPlan, sites: Mapping[Connection, Site]) -> dict[str, Any]:
     """The plan as a JSON value."""
     found = parts(plan.logical)
@@ -70,6 +90,7 @@ def as_json(plan: PhysicalPlan, sites: Mapping[Connection, Site]) -> dict[str, A
         "ddbetl_explain": SCHEMA_VERSION,
         "fingerprint": plan.fingerprint,
         "parameters": dict(plan.logical.parameters),
+        "lets": dict(plan.logical.lets),
         "sources": [_scan_json(scan, sites) for scan in plan.scans],
         "where": None
         if plan.transform.predicate is None
@@ -101,7 +122,7 @@ def as_json(plan: PhysicalPlan, sites: Mapping[Connection, Site]) -> dict[str, A
         "estimate": {"read_units": predicted.read_units, "read_seconds": predicted.read_seconds},
         "warnings": [
             {"code": w.code, "message": w.message, "hint": w.hint}
-            | ({} if w.span is None else {"line": plan.logical.source.position(w.span.start)[0]})
+            | ({} if w.span is None else {"line": (w.source or plan.logical.source).position(w.span.start)[0]})
             for w in plan.warnings
         ],
     }
@@ -165,44 +186,49 @@ def _headline(plan: PhysicalPlan) -> str:
     count = len(plan.scans)
     sources = plan.scans[0].table.name if count == 1 else f"{count} tables"
     target = plan.write.table.name if plan.write is not None else "no target: ddbetl preview shows the rows"
-    line = f"{sources} → {target}"
-    if plan.logical.parameters:
-        line += "\n" + ", ".join(f"{name} = {value}" for name, value in plan.logical.parameters)
-    return line
+    said = [f"{name} = {value}" for name, value in (*plan.logical.parameters, *plan.logical.lets)]
+    return "\n".join([f"{sources} → {target}", *(wrapped(", ".join(said), WIDTH) if said else ())])
 
 
 def _sources(plan: PhysicalPlan, sites: Mapping[Connection, Site]) -> str:
-    rows = [("table", "items", "size", "segments", "units/s", "")]
-    for scan in plan.scans:
-        description = scan.table.description
-        if description is None:
-            rows.append((scan.table.name, "?", "?", "?", "?", scan.budget.basis))
-            continue
-        rows.append(
+    if any(scan.table.description is None for scan in plan.scans):
+        rows = [(s.table.name, str(s.table.connection), _budget(s.budget)) for s in plan.scans]
+        return f"SOURCES  offline: the tables were not looked up\n{columns(_without_empty(rows))}"
+    places = [_place(sites.get(scan.table.connection)) for scan in plan.scans]
+    one_place = len(set(places)) == 1
+    rows_ = [("table", "items", "size", "segments", "units/s", "", "")]
+    for scan, place in zip(plan.scans, places, strict=True):
+        assert scan.table.description is not None
+        rows_.append(
             (
                 scan.table.name,
-                f"{description.items:,}",
-                size(description.size),
+                f"{scan.table.description.items:,}",
+                size(scan.table.description.size),
                 str(scan.segments),
-                _units(scan.budget),
-                scan.budget.basis,
+                "unlimited" if scan.budget.units is None else rate(scan.budget.units),
+                "" if scan.budget.units is None else scan.budget.basis,
+                "" if one_place else place,
             )
         )
-    if len(plan.scans) > 1 and all(s.table.description is not None for s in plan.scans):
+    if len(plan.scans) > 1:
         items = sum(s.table.description.items for s in plan.scans if s.table.description is not None)
         volume = sum(s.table.description.size for s in plan.scans if s.table.description is not None)
         segments = sum(s.segments for s in plan.scans)
-        rows.append((f"{len(plan.scans)} tables", f"{items:,}", size(volume), str(segments), "", ""))
-    where = dict.fromkeys(_place(sites.get(scan.table.connection)) for scan in plan.scans)
-    offline = any(scan.table.description is None for scan in plan.scans)
-    note = "offline: the tables were not looked up" if offline else "; ".join(where)
-    return f"SOURCES  {note}\n{columns(rows, right=(1, 2, 3, 4))}"
+        rows_.append((f"{len(plan.scans)} tables", f"{items:,}", size(volume), str(segments), "", "", ""))
+    title = f"SOURCES  {places[0]}" if one_place else "SOURCES"
+    return f"{title.rstrip()}\n{columns(rows_, right=(1, 2, 3, 4))}"
 
 
-def _units(budget: Budget) -> str:
+def _without_empty(rows: Sequence[tuple[str, ...]]) -> list[tuple[str, ...]]:
+    """Rows without the columns that are empty in all of them."""
+    kept = [i for i in range(len(rows[0])) if any(row[i] for row in rows)]
+    return [tuple(row[i] for i in kept) for row in rows]
+
+
+def _budget(budget: Budget) -> str:
     if budget.units is None:
-        return "unlimited" if budget.basis == "unlimited" else "?"
-    return f"{budget.units:,.0f}"
+        return budget.basis
+    return f"{rate(budget.units)}, {budget.basis}"
 
 
 def _place(site: Site | None) -> str:
@@ -214,125 +240,128 @@ def _place(site: Site | None) -> str:
 def _read(plan: PhysicalPlan) -> str:
     scan = parts(plan.logical).scan
     consistency = "strongly consistent" if plan.logical.consistent_read else "eventually consistent"
-    lines = [f"READ  Scan, full pages, {consistency}"]
-    attributes = "all attributes" if scan.attributes is None else ", ".join(scan.attributes)
-    lines.append(f"  the server sends   {attributes}")
-    if scan.filter is not None:
-        text = scan.filter.expression
-        for mark, name in scan.filter.names:
-            text = _replace(text, mark, name)
-        for mark, value in scan.filter.values:
-            ((_, content),) = json.loads(value).items()
-            text = _replace(text, mark, repr(content) if isinstance(content, str) else str(content).lower())
-        lines.append(f"  the server filters {text}")
-        lines.append("                     (keeps more than WHERE does; the exact WHERE runs here)")
-    elif plan.transform.predicate is not None:
-        lines.append("  the server filters nothing: every item comes, and WHERE runs here")
-    return "\n".join(lines)
+    attributes = "all attributes" if scan.attributes is None else ", ".join(map(_name, scan.attributes))
+    rows = [("the server sends", attributes), *_server_filter(plan, scan.filter)]
+    page = f"READ  Scan, full pages, {consistency}\n{columns(rows, wrap=1)}"
+    request = list(_request(plan.scans[0]).items())
+    if request:
+        page += f"\n  with each request, beside the table and the segment:\n{columns(request, wrap=1)}"
+    return page
 
 
-def _replace(text: str, mark: str, by: str) -> str:
-    """A placeholder's name or value in its place; ``#f1`` is not part of ``#f10``."""
-    out = text.replace(f"{mark})", f"{by})").replace(f"{mark} ", f"{by} ").replace(f"{mark},", f"{by},")
-    return out.removesuffix(mark) + by if out.endswith(mark) else out
+def _server_filter(plan: PhysicalPlan, condition: ServerFilter | None) -> list[tuple[str, str]]:
+    if condition is not None:
+        return [
+            ("the server filters", _filter(condition)),
+            ("", "(keeps more than WHERE does; the exact WHERE runs here)"),
+        ]
+    if plan.transform.predicate is not None:
+        return [("the server filters", "nothing: every item comes, and WHERE runs here")]
+    return []
+
+
+_MARK = re.compile(r"[#:]f[0-9]+")
+
+
+def _filter(condition: ServerFilter) -> str:
+    """A filter with names and values in the place of its placeholders."""
+    names, values = dict(condition.names), dict(condition.values)
+
+    def said(mark: re.Match[str]) -> str:
+        return _name(names[mark[0]]) if mark[0] in names else _value(json.loads(values[mark[0]]))
+
+    return _MARK.sub(said, condition.expression)
+
+
+def _name(name: str) -> str:
+    return format_identifier(ast.Identifier(name))
+
+
+def _value(value: dict[str, Any]) -> str:
+    ((tag, content),) = value.items()
+    if tag == "N":
+        return str(content)
+    return format_expression(ast.Text(content)) if tag == "S" else str(content).upper()
+
+
+def _request(scan: ScanExec) -> dict[str, str]:
+    """The expressions of a Scan request, as they are sent."""
+    request = json.loads(scan.request)
+    said: dict[str, str] = {}
+    for part in ("ProjectionExpression", "FilterExpression"):
+        if part in request:
+            said[part] = request[part]
+    for part in ("ExpressionAttributeNames", "ExpressionAttributeValues"):
+        if part in request:
+            said[part] = json.dumps(request[part], ensure_ascii=False)
+    return said
 
 
 def _compute(plan: PhysicalPlan) -> str:
-    rows: list[Sequence[str]] = []
+    rows: list[tuple[str, ...]] = []
     transform = plan.transform
     if transform.predicate is not None:
-        rows.append(
-            ("WHERE", transform.predicate_text, "", "vectorised" if transform.statement.filters else "by reference")
-        )
+        how_ = "vectorised" if transform.statement.filters else "by reference"
+        rows.append(("WHERE", _one_line(transform.predicate_text), "", how_))
     if transform.projection.star is not None:
         star = transform.projection.star
-        text = "*"
-        if star.exclude:
-            text += f" EXCLUDE ({', '.join(star.exclude)})"
-        if star.rename:
-            text += f" RENAME ({', '.join(f'{old} AS {new}' for old, new in star.rename)})"
-        rows.append((text, "every other attribute", "", "copied unchanged"))
+        gone = bool(star.exclude or star.rename or transform.projection.columns)
+        rows.append(("*", f"every {'other ' if gone else ''}attribute", "", "copied unchanged"))
+        rows += [(_name(name), "EXCLUDE", "", "left out") for name in star.exclude]
+        rows += [(_name(new), f"{_name(old)}, by RENAME", "any type", "copied unchanged") for old, new in star.rename]
     for column in transform.projection.columns:
         type_ = "any type" if str(column.expression.type) == "ANY" else str(column.expression.type)
-        rows.append((column.name, column.text, type_, how(column)))
-    note = f"texts without an offset are read in {plan.logical.settings.zone.name}"
-    title = f"COMPUTE  {note}"
+        rows.append((_name(column.name), _one_line(column.text), type_, how(column)))
+    title = "COMPUTE"
+    if any(call.function.category == "time" for call in _calls(plan)):
+        title += f"  texts without an offset are read in {plan.logical.settings.zone.name}"
+    page = f"{title}\n{columns(rows, wrap=1)}"
     if not transform.statement.filters or not transform.statement.projects:
-        title += "\n  by reference: one row after another in Python, exact but some fifty times slower"
-    return f"{title}\n{columns(rows)}"
+        page += "\n  so every row goes by reference: in Python, exact, but some fifty times slower"
+        reasons = [c.implementation.slow_because for call in _calls(plan) for c in call.candidates]
+        page += "".join(f"; {reason}" for reason in dict.fromkeys(reasons) if reason)
+    return page
+
+
+def _one_line(text: str) -> str:
+    return text.replace("\r", "").replace("\n", " ")
 
 
 def _write(plan: PhysicalPlan, sites: Mapping[Connection, Site]) -> str:
-    if plan.write is None:
+    rows: list[tuple[str, str]] = []
+    if plan.write is not None:
+        rows += _target_rows(plan.write, sites)
+        effect = {"REJECT": "goes to the rejects", "FAIL": "stops the run", "SKIP": "is left out"}
+        rows.append(("a failing row", effect[plan.on_error]))
+    if plan.limit is not None:
+        rows.append(("limit", f"{plan.limit:,} row{'' if plan.limit == 1 else 's'}"))
+    if not rows:
         return ""
-    write = plan.write
-    lines = ["WRITE  BatchWriteItem, 25 puts a request; an item of the same key is replaced"]
-    key = ", ".join(f"{k.name} {k.type}" for k in write.key) or "not looked up"
-    units = _units(write.budget)
-    if units != write.budget.basis:
-        units = f"{units}  {write.budget.basis}"
-    rows = [
-        ("target", f"{write.table.name}  {_place(sites.get(write.table.connection))}".rstrip()),
-        ("key", key),
-        ("write units/s", units),
-    ]
+    title = "WRITE  BatchWriteItem, 25 puts a request; an item of the same key is replaced"
+    return f"{title if plan.write is not None else 'ROWS'}\n{columns(rows, wrap=1)}"
+
+
+def _target_rows(write: BatchWriteExec, sites: Mapping[Connection, Site]) -> list[tuple[str, str]]:
     description = write.table.description
+    place = _place(sites.get(write.table.connection)) or str(write.table.connection)
+    rows = [("target", f"{write.table.name}  {place}".rstrip())]
+    if description is not None:
+        rows.append(("key", ", ".join(f"{_name(k.name)} {k.type}" for k in write.key)))
+    rows.append(("write units/s", _budget(write.budget)))
     if description is not None and description.indexes:
         names = ", ".join(f"{index.name} ({index.kind})" for index in description.indexes)
         rows.append(("indexes", f"{names}: their writes count as well"))
-    rows.append(
-        (
-            "a failing row",
-            {"REJECT": "goes to the rejects", "FAIL": "stops the run", "SKIP": "is left out"}[plan.on_error],
-        )
-    )
-    if plan.limit is not None:
-        rows.append(("limit", f"{plan.limit:,} rows"))
-    lines.append(columns(rows))
-    return "\n".join(lines)
+    return rows
 
 
 def _estimate(plan: PhysicalPlan) -> str:
     predicted = estimate(plan)
     if predicted.read_units is None:
         return ""
-    units = f"reading costs about {predicted.read_units:,.0f} read units"
+    note = "from the sizes that DynamoDB counts every six hours; this page cost no units"
+    if not predicted.read_units:
+        return f"ESTIMATE  the tables are empty or too new to be counted\n  ({note})"
+    units = f"reading costs about {max(1, predicted.read_units):,.0f} read units"
     if predicted.read_seconds is not None:
-        units += f"; it takes {duration(predicted.read_seconds)} or more at these rates"
-    return f"ESTIMATE  {units}\n  (from the sizes that DynamoDB counts every six hours; this page cost no units)"
-
-
-def columns(rows: Sequence[Sequence[str]], right: tuple[int, ...] = (), indent: str = "  ") -> str:
-    """Rows as aligned columns; ``right`` are the columns aligned to the right."""
-    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))] if rows else []
-    lines = []
-    for row in rows:
-        cells = [
-            cell.rjust(w) if i in right else cell.ljust(w) for i, (cell, w) in enumerate(zip(row, widths, strict=True))
-        ]
-        lines.append((indent + "  ".join(cells)).rstrip())
-    return "\n".join(lines)
-
-
-def size(count: int) -> str:
-    """A number of bytes for a person: ``5.4 MB`` (of 1,000,000 bytes each)."""
-    value = float(count)
-    for unit in ("B", "KB", "MB", "GB", "TB"):
-        if value < 999.5 or unit == "TB":
-            return f"{value:,.0f} {unit}" if unit == "B" or value >= 100 else f"{value:,.1f} {unit}"
-        value /= 1000
-    raise AssertionError
-
-
-def duration(seconds: float) -> str:
-    """A length of time for a person: ``8 s``, ``3 min 20 s``, ``2 h 5 min``, ``3 d 4 h``."""
-    if seconds < 1:
-        return "1 s" if seconds > 0.5 else "less than 1 s"
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60} min {whole % 60} s"
-    if whole < 86_400:
-        return f"{whole // 3600} h {whole % 3600 // 60} min"
-    return f"{whole // 86_400} d {whole % 86_400 // 3600} h"
+        units += f" and takes {duration(max(1, predicted.read_seconds))} or more at these rates"
+    return f"ESTIMATE  {units}\n  ({note})"

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from ddbetl.expressions.ir import attributes
-from ddbetl.lowering.dynamo_expr import server_filter
+from ddbetl.lowering.dynamo_expr import LONGEST_EXPRESSION, server_filter
 from ddbetl.plan.logical import LogicalPlan, Node, TableScan, parts
 
 Rule = Callable[[LogicalPlan], LogicalPlan]
@@ -43,9 +43,10 @@ def push_projection(plan: LogicalPlan) -> LogicalPlan:
     for table in found.scan.tables:
         if table.description is not None:
             needed += [key.name for key in table.description.key]
-    if not needed:
-        return plan
     names = tuple(dict.fromkeys(needed))
+    # A placeholder of each, such as "#p10, ".
+    if not names or sum(len(f"#p{n}, ") for n in range(len(names))) > LONGEST_EXPRESSION:
+        return plan
     return replace(plan, root=_with_scan(plan.root, lambda scan: replace(scan, attributes=names)))
 
 

@@ -74,7 +74,7 @@ def _rate(unit: str) -> Callable[[ast.Option], Rate]:
             case (ast.Percent(value=value, span=span),):
                 if not 0 < value <= 100:
                     message = f"{name} = {number_text(value)}% is {'more than 100%' if value > 0 else 'no rate'}"
-                    hint = f"a percentage is a share of what the table can take; {name} = 500 {unit} is independent of it"
+                    hint = f"a percentage is a share of what the table can take; units are written {name} = 500 {unit}"
                     raise OptionError("E0503", message, span, hint)
                 return PercentRate(value)
             case (ast.Units(value=value, unit=found, span=span),):
@@ -90,7 +90,8 @@ def _rate(unit: str) -> Callable[[ast.Option], Rate]:
                 return Unlimited()
             case (ast.Number(value=value, span=span),):
                 if value <= 0:
-                    raise OptionError("E0503", f"{name} = {number_text(value)} is no rate", span, "a rate is more than 0")
+                    message = f"{name} = {number_text(value)} is no rate"
+                    raise OptionError("E0503", message, span, "a rate is more than 0")
                 share = value * 100 if value < 1 else value
                 meant = [f"{number_text(share)}%"] if share <= 100 else []
                 meant += [f"{number_text(value)} {unit}"] if value >= 1 or not meant else []

@@ -10,7 +10,7 @@ import json
 from typing import Any
 
 from ddbetl.diagnostics import Diagnostic
-from ddbetl.expressions.ir import Attribute
+from ddbetl.expressions.ir import Attribute, Call, Constant, Expression
 from ddbetl.expressions.projection import OutputColumn
 from ddbetl.lowering import statement
 from ddbetl.plan.budget import resolve
@@ -93,25 +93,39 @@ def _scan_request(table: Table, scan: TableScan, consistent: bool) -> str:
 
 def _fingerprint(logical: LogicalPlan, found: Parts) -> str:
     """A digest of what the job does to what; rates may change while it runs and are no part of it."""
-    tables = [(t.name, str(t.connection), t.description.arn if t.description else "") for t in found.scan.tables]
+    tables = [_identity(table) for table in found.scan.tables]
     target = found.write.target if found.write is not None else None
     said = {
-        "where": found.filter.text if found.filter is not None else "",
-        "predicate": repr(found.filter.predicate) if found.filter is not None else "",
-        "columns": [(c.name, c.text, _constants(c)) for c in found.project.projection.columns],
+        "where": _said(found.filter.predicate) if found.filter is not None else "",
+        "columns": [(c.name, c.replaces, _said(c.expression)) for c in found.project.projection.columns],
         "star": repr(found.project.projection.star),
         "limit": found.limit.rows if found.limit is not None else None,
         "tables": tables,
-        "target": (target.name, str(target.connection)) if target is not None else None,
+        "target": _identity(target) if target is not None else None,
+        "on_conflict": found.write.on_conflict if found.write is not None else "",
         "parameters": logical.parameters,
+        "lets": logical.lets,
         "zone": logical.settings.zone.name,
+        "pivot_year": logical.settings.pivot_year,
         "on_error": logical.on_error,
     }
     return hashlib.sha256(json.dumps(said, sort_keys=True, ensure_ascii=False).encode()).hexdigest()[:16]
 
 
-def _constants(column: OutputColumn) -> str:
-    return repr(column.expression)
+def _identity(table: Table) -> tuple[str, str, str]:
+    return table.name, str(table.connection), table.description.arn if table.description is not None else ""
+
+
+def _said(expression: Expression) -> str:
+    """An expression as a text that is the same in every process. A call's text has the constants that are no arguments
+    of it any more, such as patterns; where they are LETs, those are in the fingerprint themselves."""
+    match expression:
+        case Constant(value=value, type=type_):
+            return f"{type_} {value!r}"
+        case Attribute(name=name, steps=steps):
+            return f"{name!r}{list(steps)!r}"
+        case Call(function=function, text=text, arguments=arguments):
+            return f"{function.name}<{text}>({', '.join(_said(a) for a in arguments)})"
 
 
 def _collisions(logical: LogicalPlan, found: Parts) -> tuple[Diagnostic, ...]:
@@ -134,10 +148,21 @@ def _collisions(logical: LogicalPlan, found: Parts) -> tuple[Diagnostic, ...]:
     for table in found.scan.tables:
         if table.description is not None:
             lost += [k.name for k in table.description.key if k.name not in carried and k.name not in lost]
-    if not lost:
+    target = found.write.target.name
+    if lost:
+        which = " and ".join(lost)
+        message = f"two items can become one of {target}: {which} of the source's key does not reach its key unchanged"
+    elif len(found.scan.tables) > 1 and not any(_tells_tables_apart(column.expression) for column in losing):
+        message = f"two items can become one of {target}: each of the tables may have an item of the same key"
+    else:
         return ()
-    which = " and ".join(lost)
-    message = f"two rows can get one key: {which} of the source's key is not in the target's key as it is"
     span = losing[0].span if losing else None
     hint = "the later of two such rows overwrites the earlier; this version does not count them"
     return (Diagnostic("W0102", message, span, hint),)
+
+
+def _tells_tables_apart(expression: Expression) -> bool:
+    """Whether a key has the source table's name in it."""
+    return isinstance(expression, Call) and (
+        expression.function.name == "source_table" or any(map(_tells_tables_apart, expression.arguments))
+    )

@@ -17,7 +17,6 @@ from ddbetl.plan.typer import Typer
 from ddbetl.source import SourceText, Span
 from ddbetl.syntax import ast
 from ddbetl.syntax.formatter import format_identifier
-from ddbetl.types import Timestamp
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +34,8 @@ class Overrides:
 class Analysis:
     """One spec under analysis.
 
-    ``parameters``: the text of each PARAM. ``lets``: each LET as it was written. ``constants``: the values of both; None
-    for one that was reported, so that whatever uses it is not. ``declared``: where the spec declares them.
+    ``parameters``: the text of each PARAM. ``lets``: each LET as it was written. ``constants``: the values of both;
+    None for one that was reported, so that whatever uses it is not. ``declared``: where the spec declares them.
     """
 
     spec: ast.Spec

@@ -123,17 +123,17 @@ def on_conflict(analysis: Analysis) -> str:
                 message = f"INSERT OVERWRITE replaces existing items; {name} contradicts it"
                 analysis.error("E0409", message, place, "leave one of the two out")
             return "REPLACE"
-        case ast.InsertInto(target=ast.TableName()):
-            written = write.span
+        case ast.InsertInto(target=ast.TableName(), span=span):
+            replace = "ON CONFLICT REPLACE"
+            place = span if action is None else place
         case None if analysis.overrides.into is not None:
-            written = None
+            replace = "--on-conflict replace"
         case _:
             return "REPLACE"
     if action == "REPLACE":
         return action
     if action is None:
-        place, name = written, "ON CONFLICT REJECT, the default,"
-    replace = "--on-conflict replace" if written is None else "ON CONFLICT REPLACE"
+        name = "ON CONFLICT REJECT, the default,"
     hint = f"{replace} overwrites existing items; it is the only way to write so far"
     analysis.error("E0601", f"{name} is not there yet", place, hint)
     return action or "REJECT"

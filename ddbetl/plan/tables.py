@@ -1,7 +1,7 @@
 """The tables that a spec reads and the one that it writes.
 
-In: the names and patterns of FROM, EXCLUDE and INTO, the catalog. Out: tables with their descriptions. Invariant: a table
-is read once, and never the one that is written; offline a pattern stands for the tables that it will match.
+In: the names and patterns of FROM, EXCLUDE and INTO, the catalog. Out: tables with their descriptions. Invariant: a
+table is read once, and never the one that is written; offline a pattern stands for the tables that it will match.
 """
 
 from __future__ import annotations
@@ -158,6 +158,7 @@ def source_tables(analysis: Analysis, found: Sequence[Reference], into: Referenc
     errors = len(analysis.errors)
     for source in found:
         here = _place(analysis, source.connection)
+        target_here = into is not None and _place(analysis, into.connection) == here
         if into is not None and _reads_target(analysis, source, into, [pattern for _, pattern in exclusions]):
             _report_target(analysis, source, into)
             if source.pattern.name is not None:
@@ -165,7 +166,7 @@ def source_tables(analysis: Analysis, found: Sequence[Reference], into: Referenc
         for name in _select(analysis, source):
             leaving = [pattern for _, pattern in exclusions if _excludes(analysis, pattern, name, source)]
             used.update(leaving)
-            if leaving or (into is not None and name == into.pattern.name and here == _place(analysis, into.connection)):
+            if leaving or (target_here and into is not None and name == into.pattern.name):
                 continue
             description = None
             if analysis.catalog is not None:

@@ -5,9 +5,9 @@ In: pattern text, texts or epoch milliseconds, a zone. Out: epoch milliseconds (
 The public face, stable:
 
 ``compile_pattern(text, use="any") -> Pattern``
-    Raises ``PatternError`` (``message``, ``position``, ``length`` in the pattern's characters, ``unsupported: bool``).
-    ``use="parse"`` or ``"print"`` also refuses a letter that cannot do that. ``Pattern.warnings`` holds ``PatternWarning``
-    values (``message``, ``position``, ``length``).
+    Raises ``PatternError`` (``message``, ``position`` and ``length`` in the pattern's characters). ``use="parse"`` or
+    ``"print"`` also refuses a letter that cannot do that. ``Pattern.warnings`` holds ``PatternWarning`` values
+    (``message``, ``position``, ``length``).
 ``zone(name) -> Zone``
     An IANA id, ``UTC`` or an offset such as ``+05:30``; ``ZoneError`` (``message``, ``nearest``) otherwise.
     ``Zone.name``.
@@ -15,6 +15,8 @@ The public face, stable:
     The pivot of two-digit years for a job that runs in that year (year - 30).
 ``parse_millis(pattern | None, text, zone, pivot_year) -> int``
     Epoch milliseconds; ``None`` means the ISO forms. Raises ``TimeError`` (``message``, ``position``).
+``parser(pattern | None, zone, pivot_year) -> Callable[[str], int]``
+    The same as a function of the text alone, for many texts.
 ``format_millis(pattern | None, millis, zone) -> str``
     ``None`` means the form of Joda's ``DateTime.toString()``.
 ``fast_parse(pattern | None, zone, column, pivot_year=None) -> FastParse | None``
@@ -36,7 +38,7 @@ Invariant: nothing here reads the machine's clock, zone, locale or zone data; zo
 from ddbetl.time.errors import PatternError, TimeError, ZoneError
 from ddbetl.time.fast import FastParse, fast_parse
 from ddbetl.time.fast_print import FastFormat, fast_format
-from ddbetl.time.parse import parse_millis, pivot_of
+from ddbetl.time.parse import parse_millis, parser, pivot_of
 from ddbetl.time.pattern import Pattern, PatternWarning, compile_pattern
 from ddbetl.time.print import format_millis
 from ddbetl.time.zone import Zone, zone
@@ -55,6 +57,7 @@ __all__ = [
     "fast_parse",
     "format_millis",
     "parse_millis",
+    "parser",
     "pivot_of",
     "zone",
 ]

@@ -260,7 +260,7 @@ def _value(field: Field, text: str, pivot_year: int) -> int | None:
 
 
 def _days(found: dict[str, int]) -> int | None:
-    """Give the days since 1970 of date fields that do not contradict each other; None if a value is out of its range."""
+    """Give the days since 1970 of date fields without a contradiction; None if a value is out of its range."""
     year = found.get("year", found.get("week-year", DEFAULT_YEAR))
     if not MIN_YEAR < year < MAX_YEAR or ("era" in found and (found["era"] == 0 or year < 1)):
         return None

@@ -7,16 +7,14 @@ Invariant: every error says what was found, where, and what was expected; positi
 class PatternError(ValueError):
     """Say why a pattern cannot be used.
 
-    ``position`` and ``length`` mark the part of the pattern that is meant; ``unsupported`` is true for a pattern that
-    Joda-Time accepts and ddbetl does not yet read or print exactly.
+    ``position`` and ``length`` mark the part of the pattern that is meant.
     """
 
-    def __init__(self, message: str, position: int, length: int, *, unsupported: bool = False) -> None:
+    def __init__(self, message: str, position: int, length: int) -> None:
         super().__init__(message)
         self.message = message
         self.position = position
         self.length = length
-        self.unsupported = unsupported
 
 
 class ZoneError(ValueError):

@@ -23,7 +23,7 @@ _YEAR_0_MICROS = 62_167_219_200_000_000 + 86_400_000_000
 
 @dataclass(frozen=True, slots=True)
 class FastParse:
-    """SQL for reading a time: ``guard`` (BOOLEAN, never NULL) and ``millis`` (BIGINT, NULL where the guard is false)."""
+    """SQL that reads a time: ``guard`` (BOOLEAN, never NULL), ``millis`` (BIGINT, NULL where the guard is false)."""
 
     guard: str
     millis: str

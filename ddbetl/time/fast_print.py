@@ -50,7 +50,7 @@ _NUMBERS: dict[str, tuple[str, ...]] = {
 
 @dataclass(frozen=True, slots=True)
 class FastFormat:
-    """SQL for printing a time: ``guard`` (BOOLEAN, never NULL) and ``text`` (VARCHAR, NULL where the guard is false)."""
+    """SQL that prints a time: ``guard`` (BOOLEAN, never NULL), ``text`` (VARCHAR, NULL where the guard is false)."""
 
     guard: str
     text: str

@@ -117,5 +117,5 @@ def _table_of(zone: Zone, first: int, last: int, width: int, *, local_time: bool
 
 
 def _element(values: str, index: str) -> str:
-    """Take an element of a constant list, which as text is parsed faster; NULL outside it. The index is never negative."""
+    """Take an element of a constant list (as text: that is parsed faster); NULL outside it. No index is negative."""
     return f"list_extract('[{values}]'::BIGINT[], {index})"

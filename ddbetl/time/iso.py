@@ -1,4 +1,4 @@
-"""The ISO-8601 forms that are read without a pattern: the grammar of Joda-Time's ``ISODateTimeFormat.dateTimeParser()``.
+"""The ISO-8601 forms that are read without a pattern: Joda-Time's ``ISODateTimeFormat.dateTimeParser()``.
 
 In: a text. Out: a ``Reading``.
 

@@ -2,8 +2,8 @@
 
 In: a compiled pattern (or None), a text, the zone of texts that name none, the pivot of two-digit years. Out: an int.
 
-Invariant: no text makes it raise anything but ``TimeError``, whose position is where Joda-Time gives up, or where the field at
-fault was read.
+Invariant: no text makes it raise anything but ``TimeError``, whose position is where Joda-Time gives up, or where the
+field at fault was read.
 """
 
 from collections.abc import Callable

@@ -44,7 +44,7 @@ class Number:
 
 @dataclass(frozen=True, slots=True)
 class TwoDigitYear:
-    """``yy``, ``YY`` or ``xx``: two digits around the pivot; a ``lenient`` one also reads any other number as the year."""
+    """``yy``, ``YY`` or ``xx``: two digits around the pivot; a ``lenient`` one takes any other number as the year."""
 
     letter: str
     name: FieldName
@@ -205,7 +205,7 @@ def compile_pattern(text: str, use: Use = "any") -> Pattern:
             if token[0] == "Y" and length != 2:
                 warnings.append(
                     PatternWarning(
-                        "Y is the year of the era here; the week-year, which is Y in java.time, is x, and the year is y",
+                        "Y is the year of the era here; the week-year (Y in java.time) is x, the year is y",
                         position,
                         length,
                     )

@@ -64,19 +64,12 @@ def resolve(reading: Reading, zone: Zone) -> int:
     if saved and FIELD_RULES[saved[0][0]].dates_a_year:
         saved.insert(0, ("year", DEFAULT_YEAR, 0))
     local = 0
-    position = 0
-    try:
-        for name, value, position in saved:
-            rule = FIELD_RULES[name]
-            local = rule.floor(rule.set_value(local, value))
-        last = len(saved) - 1
-        for index, (name, value, position) in enumerate(saved):
-            rule = FIELD_RULES[name]
-            local = rule.set_value(local, value)
-            if index == last:
-                local = rule.floor(local)
-    except FieldRangeError as error:
-        raise ResolveError(position, str(error)) from None
+    for item in saved:
+        local = FIELD_RULES[item[0]].floor(_set(local, item))
+    for item in saved:
+        local = _set(local, item)
+    if saved:
+        local = FIELD_RULES[saved[-1][0]].floor(local)
     if local < _FIRST_LOCAL:
         raise ResolveError(saved[0][2], "a time before Christ needs a year")
     if reading.offset is not None:
@@ -85,3 +78,11 @@ def resolve(reading: Reading, zone: Zone) -> int:
         return (reading.zone or zone).instant_of(local)
     except GapError as error:
         raise ResolveError(0, str(error)) from None
+
+
+def _set(local: int, item: tuple[FieldName, int, int]) -> int:
+    name, value, position = item
+    try:
+        return FIELD_RULES[name].set_value(local, value)
+    except FieldRangeError as error:
+        raise ResolveError(position, str(error)) from None

@@ -205,7 +205,7 @@ def read_rules(data: bytes) -> Rules:
 
 
 def _positive_saving(offsets: list[int], daylight: list[bool]) -> list[bool]:
-    """Turn saving time below the standard time around it into standard time, and the standard time after it into saving."""
+    """Turn saving time below the standard time around it into standard time, and what follows it into saving time."""
     last = len(offsets) - 1
     negative = [
         saving

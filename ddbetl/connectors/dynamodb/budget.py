@@ -41,7 +41,8 @@ class Budget:
             return
         async with self._turn:
             while (wait := self._wait()) > 0:
-                await self._sleep(wait)
+                # Not all of it at once: an estimate that was too high is given back in the meantime.
+                await self._sleep(min(wait, LOOK))
             self._balance -= units
 
     def settle(self, estimated: float, used: float) -> None:
@@ -70,8 +71,11 @@ class Budget:
         burst = self._burst if self._burst is not None else self.rate
         self._balance = min(burst, self._balance + (now - self._at) * self.rate)
         self._at = now
-        return -self._balance / self.rate if self._balance < 0 else 0.0
+        # A clock that counts in floats would never come to the last bit of a debt.
+        return -self._balance / self.rate if self._balance < -1e-9 * self.rate else 0.0
 
 
 # Seconds over which a rate is shown.
 WINDOW = 5.0
+# The longest wait without a look at the balance, in seconds.
+LOOK = 0.1

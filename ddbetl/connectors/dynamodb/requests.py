@@ -5,6 +5,7 @@ In and out: JSON bytes. Invariant: items stay raw; only what steers the job is d
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from typing import Any
 
@@ -22,9 +23,9 @@ class Capacity(msgspec.Struct):
 class ScanAnswer(msgspec.Struct, rename="pascal"):
     """A page of Scan. ``last_evaluated_key`` is empty on the last one."""
 
-    items: msgspec.Raw = msgspec.field(default_factory=lambda: msgspec.Raw(b"[]"))
-    count: int = 0
-    scanned_count: int = 0
+    items: msgspec.Raw
+    count: int
+    scanned_count: int
     last_evaluated_key: msgspec.Raw = RAW_NONE
     consumed_capacity: Capacity | None = None
 
@@ -32,15 +33,15 @@ class ScanAnswer(msgspec.Struct, rename="pascal"):
 class BatchWriteAnswer(msgspec.Struct, rename="pascal"):
     """Unprocessed puts by table, raw."""
 
-    unprocessed_items: dict[str, list[msgspec.Raw]] = {}
+    unprocessed_items: dict[str, list[msgspec.Raw]]
     consumed_capacity: list[Capacity] | None = None
 
 
 class _Put(msgspec.Struct, rename="pascal"):
-    item: msgspec.Raw
+    item: dict[str, msgspec.Raw]
 
 
-class PutEntry(msgspec.Struct, rename="pascal"):
+class _PutEntry(msgspec.Struct, rename="pascal"):
     put_request: _Put
 
 
@@ -48,10 +49,16 @@ class _BatchWrite(msgspec.Struct, rename="pascal"):
     request_items: dict[str, list[msgspec.Raw]]
 
 
+class _OpenBatchWrite(msgspec.Struct, rename="pascal"):
+    request_items: dict[str, list[_PutEntry]]
+
+
 _scan = msgspec.json.Decoder(ScanAnswer)
+_items = msgspec.json.Decoder(list[msgspec.Raw])
 _batch = msgspec.json.Decoder(BatchWriteAnswer)
 _request = msgspec.json.Decoder(_BatchWrite)
-_entry = msgspec.json.Decoder(PutEntry)
+_open_request = msgspec.json.Decoder(_OpenBatchWrite)
+_content = msgspec.json.Decoder(dict[str, str])
 
 
 def scan_body(fixed: str, segment: int, segments: int, start: bytes, limit: int | None = None) -> bytes:
@@ -67,7 +74,28 @@ def scan_body(fixed: str, segment: int, segments: int, start: bytes, limit: int 
 
 
 def read_scan(body: bytes) -> ScanAnswer:
-    return _scan.decode(body)
+    """Read an answer to Scan; raises ValueError for what is none."""
+    try:
+        return _scan.decode(body)
+    except msgspec.ValidationError:
+        raise
+    except msgspec.DecodeError:
+        # Half of a surrogate pair: the standard library takes it, and writes it as it was.
+        found = json.loads(body)
+        raw = ("Items", "LastEvaluatedKey")
+        return msgspec.convert({n: _again(v) if n in raw else v for n, v in found.items()}, ScanAnswer)
+
+
+def items_of(items: bytes | memoryview | msgspec.Raw) -> list[msgspec.Raw]:
+    """The raw items of a page."""
+    try:
+        return _items.decode(items)
+    except msgspec.DecodeError:
+        return [_again(item) for item in json.loads(bytes(items))]
+
+
+def _again(value: Any) -> msgspec.Raw:
+    return msgspec.Raw(json.dumps(value, separators=(",", ":")).encode())
 
 
 def read_batch_write(body: bytes) -> BatchWriteAnswer:
@@ -91,7 +119,7 @@ def entries_of(body: bytes | memoryview) -> list[msgspec.Raw]:
     return entries
 
 
-def item_of(entry: bytes | msgspec.Raw) -> dict[str, dict[str, Any]]:
-    """The item of an entry, decoded."""
-    item: dict[str, dict[str, Any]] = msgspec.json.decode(_entry.decode(entry).put_request.item)
-    return item
+def key_contents(body: bytes | memoryview, names: Sequence[str]) -> list[list[dict[str, str]]]:
+    """The named attributes of each item of a BatchWriteItem request to one table; S, N or B, as a key's are."""
+    (entries,) = _open_request.decode(body).request_items.values()
+    return [[_content.decode(entry.put_request.item[name]) for name in names] for entry in entries]

@@ -98,8 +98,7 @@ class WireClient:
                 if self._closed and isinstance(error, WireError):
                     raise ClientClosed("the client was closed before the answer came") from error
                 raise
-            if not connection.closed:
-                self._idle.append(connection)
+            self._idle.append(connection)
         crc = response.headers.get(b"x-amz-crc32")
         if crc is not None and crc != b"%d" % zlib.crc32(response.body):
             raise ChecksumMismatch(

@@ -19,35 +19,21 @@ DRAW = random.Random(20170426)
 PRINTS = 5
 DAMAGED = 5
 
+
+def words(text: str) -> list[str]:
+    """Split a text at its spaces."""
+    return text.split()
+
+
 # Zones whose history is the same in the jar's zone data and in the tzdata package.
-ZONES = [
-    "UTC",
-    "America/New_York",
-    "America/Los_Angeles",
-    "America/St_Johns",
-    "America/Sao_Paulo",
-    "America/Caracas",
-    "America/Argentina/Buenos_Aires",
-    "Europe/London",
-    "Europe/Paris",
-    "Europe/Moscow",
-    "Asia/Kolkata",
-    "Asia/Kathmandu",
-    "Asia/Tokyo",
-    "Asia/Shanghai",
-    "Australia/Sydney",
-    "Australia/Lord_Howe",
-    "Pacific/Apia",
-    "Pacific/Auckland",
-    "Africa/Johannesburg",
-    "Africa/Monrovia",
-    "US/Eastern",
-    "Asia/Calcutta",
-    "Etc/GMT+5",
-    "+05:30",
-    "-03:00",
-    "+13:45",
-]
+ZONES = words(
+    """
+    UTC America/New_York America/Los_Angeles America/St_Johns America/Sao_Paulo America/Caracas
+    America/Argentina/Buenos_Aires Europe/London Europe/Paris Europe/Moscow Asia/Kolkata Asia/Kathmandu Asia/Tokyo
+    Asia/Shanghai Australia/Sydney Australia/Lord_Howe Pacific/Apia Pacific/Auckland Africa/Johannesburg
+    Africa/Monrovia US/Eastern Asia/Calcutta Etc/GMT+5 +05:30 -03:00 +13:45
+    """
+)
 
 COMMON = """
 yyyy-MM-dd
@@ -239,101 +225,13 @@ c
 """.strip("\n").splitlines()
 
 LETTERS = "GCYxweEyDMdaKhHkmsSzZ"
-LITERALS = [
-    "-",
-    "/",
-    ":",
-    " ",
-    "'T'",
-    "''",
-    ".",
-    ", ",
-    "'at'",
-    "[",
-    "#",
-    "'o''clock'",
-    "1",
-    "'5'",
-    "_",
-    "+",
-    "'Z'",
-    "é",
-]
+LITERALS = [*words("- / : 'T' '' . 'at' [ # 'o''clock' 1 '5' _ + 'Z' é"), " ", ", "]
 
 SNIPPETS = [
-    *[
-        "0",
-        "1",
-        "9",
-        "12",
-        "13",
-        "24",
-        "25",
-        "31",
-        "32",
-        "53",
-        "60",
-        "99",
-        "00",
-        "366",
-        "-",
-        "+",
-        ":",
-        "/",
-        ".",
-        "T",
-        "Z",
-        "z",
-        "t",
-        "+05:30",
-        "-0800",
-        "+24:00",
-        "+05:60",
-        "-5",
-        "+7",
-        "+053012",
-        "-00:00:01.5",
-        "AM",
-        "pm",
-        "Pm",
-        "Jan",
-        "january",
-        "JANUARY",
-        "jAn",
-        "May",
-        "Sept",
-        "BC",
-        "ad",
-        "bce",
-        "CE",
-        "Mon",
-        "TUESDAY",
-        "tue",
-        "UTC",
-        "PST",
-        "EST",
-        "GMT",
-        "Europe/Paris",
-        "America/New_York",
-        "US/Pacific",
-        "Etc/GMT+1",
-        "2017",
-        "-0001",
-        "0000",
-        "10000",
-        "123456789",
-        "1234567890",
-        "292278993",
-        "292278994",
-        "99999999999",
-        ".5",
-        ",5",
-        "'",
-        "x",
-        "é",
-        "É",
-        "ß",
-    ],
+    *words("0 1 9 12 13 24 25 31 32 53 60 99 00 366 2017 -0001 0000 10000 123456789 1234567890 292278993 292278994"),
+    *words("99999999999 - + : / . T Z z t .5 ,5 ' x é É ß +05:30 -0800 +24:00 +05:60 -5 +7 +053012 -00:00:01.5"),
+    *words("AM pm Pm Jan january JANUARY jAn May Sept BC ad bce CE Mon TUESDAY tue UTC PST EST GMT Europe/Paris"),
+    *words("America/New_York US/Pacific Etc/GMT+1"),
     *("\u0663", "\uff11", " ", "  ", "\t", "\n"),
 ]
 
@@ -390,25 +288,14 @@ def damaged(text: str) -> str:
 
 def iso_texts(count: int) -> Iterator[str]:
     """Draw texts of the ISO forms and near them."""
-    dates = [
-        "2017-04-26",
-        "2017-116",
-        "2017-W17-3",
-        "2017-W17",
-        "2017-04",
-        "2017",
-        "-0044-03-15",
-        "+12345-6-7",
-        "2017-4-6",
-        "",
-    ]
-    times = ["10:28:27.876", "10:28:27", "10:28", "10", "10:28,5", "12.5", "1:2:3", "23:59:59,999999999", "24:00", ""]
-    offsets = ["Z", "z", "-05:00", "+0530", "+05", "-00:00", "+23:59:59.999", "+24:00", "", ""]
+    dates = ["", *words("2017-04-26 2017-116 2017-W17-3 2017-W17 2017-04 2017 -0044-03-15 +12345-6-7 2017-4-6")]
+    times = ["", *words("10:28:27.876 10:28:27 10:28 10 10:28,5 12.5 1:2:3 23:59:59,999999999 24:00")]
+    offsets = ["", "", *words("Z z -05:00 +0530 +05 -00:00 +23:59:59.999 +24:00")]
     for _ in range(count):
         text = DRAW.choice(dates) + DRAW.choice("TTTTt ") + DRAW.choice(times) + DRAW.choice(offsets)
         text = re.sub(r"\d", lambda digit: str(DRAW.randint(0, 9)) if DRAW.random() < 0.1 else digit[0], text)
         yield damaged(text) if DRAW.random() < 0.3 else text
-    pieces = ["1", "12", "2017", "04", "116", "-", "-", "T", ":", ":", "W", ".", ",", "Z", "+", "05", "9999999999"]
+    pieces = words("1 12 2017 04 116 - - T : : W . , Z + 05 9999999999")
     for _ in range(count // 4):
         yield "".join(DRAW.choice(pieces) for _ in range(DRAW.randint(1, 10)))
 

@@ -1,0 +1,76 @@
+"""The layout of explain's page: columns, and numbers for people.
+
+In: cells, counts. Out: text of at most WIDTH columns where the cells allow it.
+"""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Sequence
+
+WIDTH = 100
+
+
+def columns(rows: Sequence[Sequence[str]], right: tuple[int, ...] = (), wrap: int | None = None) -> str:
+    """Rows as aligned columns, indented by two; ``right`` are the columns aligned to the right, ``wrap`` is the one
+    that is broken where a row would be longer than WIDTH."""
+    if not rows:
+        return ""
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    if wrap is not None:
+        others = sum(width + 2 for i, width in enumerate(widths) if i != wrap)
+        widths[wrap] = min(widths[wrap], max(24, WIDTH - 2 - others))
+    lines: list[str] = []
+    for row in rows:
+        for cells in _broken(row, wrap, widths):
+            aligned = (
+                cell.rjust(w) if i in right else cell.ljust(w)
+                for i, (cell, w) in enumerate(zip(cells, widths, strict=True))
+            )
+            lines.append(("  " + "  ".join(aligned)).rstrip())
+    return "\n".join(lines)
+
+
+def _broken(row: Sequence[str], wrap: int | None, widths: Sequence[int]) -> list[list[str]]:
+    """A row as the lines that it takes."""
+    if wrap is None or len(row[wrap]) <= widths[wrap]:
+        return [list(row)]
+    first, *rest = wrapped(row[wrap], widths[wrap])
+    lines = [[first if i == wrap else cell for i, cell in enumerate(row)]]
+    return lines + [[line if i == wrap else "" for i in range(len(row))] for line in rest]
+
+
+def wrapped(text: str, width: int) -> list[str]:
+    """A text in lines, broken between words; a longer word stays whole."""
+    return textwrap.wrap(
+        text, width, break_long_words=False, break_on_hyphens=False, replace_whitespace=False, drop_whitespace=True
+    ) or [""]
+
+
+def size(count: int) -> str:
+    """A number of bytes for a person: ``5.4 MB`` (of 1,000,000 bytes each)."""
+    value = float(count)
+    for unit in ("B", "KB", "MB", "GB", "TB"):
+        if value < 999.5 or unit == "TB":
+            return f"{value:,.0f} {unit}" if unit == "B" or value >= 100 else f"{value:,.1f} {unit}"
+        value /= 1000
+    raise AssertionError
+
+
+def duration(seconds: float) -> str:
+    """A length of time for a person: ``8 s``, ``3 min 20 s``, ``2 h 5 min``, ``3 d 4 h``."""
+    if seconds < 1:
+        return "1 s" if seconds > 0.5 else "less than 1 s"
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60} s"
+    if whole < 86_400:
+        return f"{whole // 3600} h {whole % 3600 // 60} min"
+    return f"{whole // 86_400} d {whole % 86_400 // 3600} h"
+
+
+def rate(units: float) -> str:
+    """Units per second for a person; where there are few, their fractions matter."""
+    return f"{units:,.0f}" if units >= 10 or units == int(units) else f"{units:,.2f}".rstrip("0")

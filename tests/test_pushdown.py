@@ -1,0 +1,214 @@
+"""Pushed down = not pushed down: the server leaves out no item that would be written, and none whose predicate is an error.
+
+The items are of mixed types, so that most predicates are errors for some of them; the predicates are generated as text,
+deep in AND, OR and NOT. The server's own evaluation decides, on every local server.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+import generated
+import pytest
+import servers
+import tables
+from planned import NOW, planned
+from servers import Server
+
+from ddbetl.connectors.dynamodb.wire import WireClient
+from ddbetl.engine.rows import Filtered, Outcome, RowEvaluator, RowFailure
+from ddbetl.errors import SpecError
+from ddbetl.functions.model import RowContext
+from ddbetl.plan.physical import PhysicalPlan
+
+Item = dict[str, dict[str, Any]]
+
+ITEMS = 120
+# Predicates with a filter for the server; each is tried with all items.
+PREDICATES = {"dynoxide": 300, "ministack": 100, "endpoint": 20}
+SEED = 20170426
+
+TEXTS = ("", "a", "A", "abc", "é", "2017-04-26", "10", "zz", "'", "m")
+NUMBERS = (
+    "0",
+    "1",
+    "-1",
+    "2.5",
+    "10",
+    "1E2",
+    "9007199254740993",
+    "12345678901234567890123456789012345678",
+    "1E-130",
+    "9.9E+125",
+)
+ATTRIBUTES = ("id", "s", "s2", "n", "n2", "b", "x", "x2", "y", "l", "m", "ss", "nowhere", '"a.b"', '"size"', '"#f0"')
+COMPARISONS = ("=", "<>", "<", "<=", ">", ">=")  # fmt: skip
+
+
+def any_value(draw: random.Random) -> dict[str, Any]:
+    match draw.randrange(8):
+        case 0 | 1:
+            return {"S": draw.choice(TEXTS)}
+        case 2 | 3:
+            return {"N": draw.choice(NUMBERS)}
+        case 4:
+            return {"BOOL": draw.random() < 0.5}
+        case 5:
+            return {"NULL": True}
+        case _:
+            return storable(generated.any_attribute(draw))
+
+
+def storable(value: dict[str, Any]) -> dict[str, Any]:
+    """A generated value as servers store it: they take no number of 39 digits, and not every one an empty name."""
+    ((tag, content),) = value.items()
+    match tag:
+        case "M":
+            return {"M": {name or "e": storable(one) for name, one in content.items()}}
+        case "L":
+            return {"L": [storable(one) for one in content]}
+        case "N" if not (-130 <= Decimal(content).adjusted() <= 125 and len(Decimal(content).as_tuple().digits) <= 38):
+            return {"N": "3"}
+        case _:
+            return value
+
+
+def mixed_items(draw: random.Random) -> list[Item]:
+    names = [name.strip('"') for name in ATTRIBUTES if name not in ("id", "nowhere")]
+    return [
+        {"id": {"S": f"{draw.choice(('a', 'm', 'zz'))}{number}"}}
+        | {n: any_value(draw) for n in names if draw.random() < 0.8}
+        for number in range(ITEMS)
+    ]
+
+
+def literal(draw: random.Random) -> str:
+    match draw.randrange(9):
+        case 0 | 1 | 2:
+            return "'" + draw.choice(TEXTS).replace("'", "''") + "'"
+        case 3 | 4 | 5:
+            return draw.choice(NUMBERS)
+        case 6:
+            return draw.choice(("TRUE", "FALSE"))
+        case 7:
+            return draw.choice(("1 day", "10 seconds"))
+        case _:
+            return draw.choice(("NULL", "TIMESTAMP '2017-04-26T00:00:00Z'", "0", "''"))
+
+
+def operand(draw: random.Random) -> str:
+    attribute = draw.choice(ATTRIBUTES)
+    match draw.randrange(12):
+        case 0 | 1 | 2 | 3 | 4:
+            return attribute
+        case 5 | 6:
+            return literal(draw)
+        case 7:
+            return f"length({attribute})"
+        case 8:
+            return draw.choice(
+                (f"lower({attribute})", f"upper({attribute})", f"trim({attribute})", f"size({attribute})")
+            )
+        case 9:
+            return draw.choice((f"{attribute} + 1", f"-{attribute}", f"{attribute} || 'a'", f"abs({attribute})"))
+        case 10:
+            return draw.choice(
+                (f"coalesce({attribute}, 1)", f"try({attribute} + 1)", f"nullif({attribute}, 'a')", "source_table()")
+            )
+        case _:
+            return draw.choice(("m.k", "l[0]", "m.k.k", 'm."a.b"', "x.k", "attribute_type(x)"))
+
+
+def predicate(draw: random.Random, depth: int = 0) -> str:
+    """A predicate of the language, as somebody could write it."""
+    attribute = draw.choice(ATTRIBUTES)
+    luck = draw.randrange(18 if depth < 3 else 11)
+    if luck < 4:
+        return f"{attribute} {draw.choice(COMPARISONS)} {literal(draw)}"
+    if luck < 5:
+        return f"{literal(draw)} {draw.choice(COMPARISONS)} {attribute}"
+    if luck < 6:
+        return f"{operand(draw)} {draw.choice(COMPARISONS)} {operand(draw)}"
+    if luck < 7:
+        return f"{attribute} IS {draw.choice(('', 'NOT '))}{draw.choice(('NULL', 'MISSING'))}"
+    if luck < 8:
+        several = ", ".join(literal(draw) for _ in range(draw.randrange(1, 4)))
+        return f"{operand(draw)} {draw.choice(('', 'NOT '))}IN ({several})"
+    if luck < 9:
+        return f"{attribute} {draw.choice(('', 'NOT '))}BETWEEN {literal(draw)} AND {literal(draw)}"
+    if luck < 10:
+        return f"length({attribute}) {draw.choice(COMPARISONS)} {draw.choice(('0', '1', '2'))}"
+    if luck < 11:
+        return draw.choice((attribute, "TRUE", "FALSE", "NULL", f"{attribute} LIKE 'a%'", f"try({attribute} > 1)"))
+    if luck < 13:
+        return f"NOT ({predicate(draw, depth + 1)})"
+    return f"({predicate(draw, depth + 1)}) {draw.choice(('AND', 'OR'))} ({predicate(draw, depth + 1)})"
+
+
+def compiled(text: str) -> PhysicalPlan | None:
+    """A plan with this predicate; None for one that the compiler refuses."""
+    try:
+        return planned(f"SELECT * FROM Source WHERE {text}", into="Target")
+    except SpecError:
+        return None
+
+
+@dataclass(frozen=True)
+class Mixed:
+    """A table of mixed items on a server, and its items as the server says them."""
+
+    server: Server
+    name: str
+    items: list[Item]
+
+
+@pytest.fixture(scope="module")
+def mixed(server: Server) -> Mixed:
+    name = f"{servers.new_prefix()}mixed"
+    tables.create(server, name, ("id", "S"))
+    tables.fill(server, name, mixed_items(random.Random(SEED)))
+    return Mixed(server, name, tables.read(server, name))
+
+
+def test_the_server_leaves_out_no_item_that_matters(mixed: Mixed) -> None:
+    assert len(mixed.items) == ITEMS
+    tables.on_the_wire(mixed.server, lambda client: leave_out(client, mixed))
+
+
+async def leave_out(client: WireClient, mixed: Mixed) -> None:
+    draw = random.Random(SEED)
+    tried = left_out = errors = 0
+    while tried < PREDICATES[mixed.server.name]:
+        text = predicate(draw)
+        plan = compiled(text)
+        if plan is None or "FilterExpression" not in plan.scans[0].request:
+            continue
+        tried += 1
+        request = json.loads(plan.scans[0].request)
+        sent = await tables.scan(client, {**request, "TableName": mixed.name})
+        found = {item["id"]["S"] for item in sent}
+        outcomes = evaluated(plan, mixed.items)
+        lost = [key for key, outcome in outcomes.items() if not isinstance(outcome, Filtered) and key not in found]
+        assert not lost, (
+            f"{text}\nis asked as {request['FilterExpression']}\n{request.get('ExpressionAttributeNames')} "
+            f"{request.get('ExpressionAttributeValues')}\nand leaves out {outcomes[lost[0]]}\n"
+            f"of {next(item for item in mixed.items if item['id']['S'] == lost[0])}"
+        )
+        left_out += ITEMS - len(found)
+        errors += sum(isinstance(outcome, RowFailure) for outcome in outcomes.values())
+    # Neither side is empty: much is left out, and most predicates are errors for some items.
+    assert left_out > tried * ITEMS / 5
+    assert errors > tried * ITEMS / 10
+
+
+def evaluated(plan: PhysicalPlan, items: Sequence[Item]) -> dict[str, Outcome]:
+    """What comes of each item, without any server."""
+    assert plan.write is not None
+    evaluator = RowEvaluator(plan.transform, plan.write.key)
+    context = RowContext("Source", NOW)
+    return {item["id"]["S"]: evaluator.row(json.dumps(item).encode(), context) for item in items}
