@@ -39,10 +39,27 @@ class Diagnostic:
 
 
 def suggest(word: str, known: Iterable[str]) -> str | None:
-    """The known word nearest to a mistyped one, if any is near."""
+    """The known word nearest to a mistyped one, if it may be meant: at most a third of it mistyped."""
     folded = {k.lower(): k for k in known}
-    near = get_close_matches(word.lower(), list(folded), n=1, cutoff=0.6)
-    return folded[near[0]] if near else None
+    for near in get_close_matches(word.lower(), list(folded), n=3, cutoff=0.6):
+        if _typos(word.lower(), near) <= max(1, len(word) // 3):
+            return folded[near]
+    return None
+
+
+def _typos(word: str, other: str) -> int:
+    """How many characters to add, leave out, replace, or swap with the next make one word of the other."""
+    before: list[int] = []
+    row = list(range(len(other) + 1))
+    for i, a in enumerate(word):
+        previous, row = row, [i + 1]
+        for j, b in enumerate(other):
+            least = min(previous[j + 1] + 1, row[j] + 1, previous[j] + (a != b))
+            if i and j and a == other[j - 1] and word[i - 1] == b:
+                least = min(least, before[j - 1] + 1)
+            row.append(least)
+        before = previous
+    return row[-1]
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:

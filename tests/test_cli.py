@@ -610,8 +610,9 @@ class Terminal:
 
     def end(self) -> int:
         """Read to the end and return the exit code."""
-        while self.read(60):
-            pass
+        deadline = time.monotonic() + 60
+        while self.read(0.2):
+            assert time.monotonic() < deadline, f"it does not end:\n{self.written}"
         return self.running.wait(timeout=10)
 
     def type(self, text: str) -> None:

@@ -90,7 +90,10 @@ class Vectorised:
 
     def run(self, expressions: Sequence[Expression]) -> list[list[Outcome] | None]:
         """The outcomes of every expression for every item; None for an expression without a fast form."""
-        lowerer = Lowerer(typed=frozenset(name for e in expressions for name in typed_attributes(e)))
+        typed: dict[str, frozenset[Type]] = {}
+        for name, types in (pair for expression in expressions for pair in typed_attributes(expression)):
+            typed[name] = typed.get(name, frozenset()) | types
+        lowerer = Lowerer(typed=typed)
         lowered = [lowerer.lower(expression) for expression in expressions]
         columns = ["position"]
         for number, (expression, fast) in enumerate(zip(expressions, lowered, strict=True)):

@@ -89,7 +89,12 @@ def _lower_product(lowering: Lowering, left: Fast, right: Fast, constant: Decima
     # This one has 18 decimal places; it is exact, but only the first 9 can be kept.
     product = lowering.bind(f"TRY({left.value} * {right.value})")
     value = lowering.bind(f"CAST({product} AS DECIMAL(38,9))")
-    return Fast(value, Form.DECIMAL, f"coalesce(TRY({product} = {value}), FALSE)")
+    return Fast(value, Form.DECIMAL, _equals_product(product, value))
+
+
+def _equals_product(product: str, value: str) -> str:
+    """SQL for whether a product with 18 decimal places is a value with 9; a value that has no place there is not."""
+    return f"coalesce({product} = TRY_CAST({value} AS DECIMAL(38,18)), FALSE)"
 
 
 def _lower_quotient(lowering: Lowering, left: Fast, right: Fast, constant: Decimal | None) -> Fast | None:
@@ -102,11 +107,8 @@ def _lower_quotient(lowering: Lowering, left: Fast, right: Fast, constant: Decim
     # However the quotient is found: if quotient * divisor is exactly the dividend, then it is the quotient.
     estimate = f"CAST({first.value} AS DOUBLE) / nullif(CAST({second.value} AS DOUBLE), 0)"
     quotient = lowering.bind(f"TRY_CAST({estimate} AS DECIMAL(38,9))")
-    return Fast(
-        quotient,
-        Form.DECIMAL,
-        f"coalesce(TRY({quotient} * {second.value} = {first.value}), FALSE)",
-    )
+    product = lowering.bind(f"TRY({quotient} * {second.value})")
+    return Fast(quotient, Form.DECIMAL, _equals_product(product, first.value))
 
 
 def _inverse(divisor: Decimal | None) -> Fast | None:

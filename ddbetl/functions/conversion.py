@@ -121,7 +121,9 @@ def _decode(value: bytes) -> str:
 
 
 def _lower_decode(lowering: Lowering, arguments: tuple[Fast, ...]) -> Fast:
-    return attempt(lowering, f"decode(from_base64({arguments[0].value}))", Form.TEXT)
+    # No bytes, no text: the guard of the second step stands for both.
+    content = attempt(lowering, f"from_base64({arguments[0].value})", Form.BASE64)
+    return attempt(lowering, f"decode({content.value})", Form.TEXT)
 
 
 def _bind_time_text(binding: Binding) -> Implementation:

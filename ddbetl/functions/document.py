@@ -37,7 +37,8 @@ def _lower_characters(lowering: Lowering, arguments: tuple[Fast, ...]) -> Fast:
 
 
 def _lower_bytes(lowering: Lowering, arguments: tuple[Fast, ...]) -> Fast:
-    return attempt(lowering, f"octet_length(from_base64({arguments[0].value}))", Form.INTEGER)
+    content = attempt(lowering, f"from_base64({arguments[0].value})", Form.BASE64)
+    return Fast(f"octet_length({content.value})", Form.INTEGER, content.guard)
 
 
 def _lower_elements(type_: Type) -> Lower:
@@ -49,8 +50,8 @@ def _lower_elements(type_: Type) -> Lower:
         if value.form is not Form.JSON:
             return None
         if type_ is Type.MAP:
-            return attempt(lowering, f"len(json_keys({value.value}, {path}))", Form.INTEGER)
-        return attempt(lowering, f"json_array_length({value.value}, {path})::BIGINT", Form.INTEGER)
+            return Fast(f"len(json_keys({value.value}, {path}))", Form.INTEGER)
+        return Fast(f"json_array_length({value.value}, {path})::BIGINT", Form.INTEGER)
 
     return lower
 

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from decimal import MAX_EMAX, MIN_EMIN, ROUND_CEILING, ROUND_FLOOR, ROUND_HALF_UP, Context, Decimal
 
 from ddbetl.errors import RowError
-from ddbetl.functions.forms import SCALE, attempt, to_decimal
+from ddbetl.functions.forms import SCALE, attempt, cast, to_decimal
 from ddbetl.functions.model import (
     NUMBER,
     ArgumentError,
@@ -63,7 +63,7 @@ def _lower_to_whole(function: str) -> Callable[[Lowering, tuple[Fast, ...]], Fas
         (number,) = arguments
         if number.form is Form.INTEGER:
             return number
-        return attempt(lowering, f"CAST({function}({number.value}) AS BIGINT)", Form.INTEGER)
+        return cast(lowering, f"{function}({number.value})", Form.INTEGER)
 
     return lower
 
@@ -126,8 +126,8 @@ def _bind_round(binding: Binding) -> Implementation:
             return arguments[0]
         rounded = f"round({number.value}, {int(places)})"
         if places <= 0:
-            return attempt(lowering, f"CAST({rounded} AS BIGINT)", Form.INTEGER)
-        return attempt(lowering, f"CAST({rounded} AS DECIMAL(38,9))", Form.DECIMAL)
+            return cast(lowering, rounded, Form.INTEGER)
+        return cast(lowering, rounded, Form.DECIMAL)
 
     return Implementation(_round, lower)
 

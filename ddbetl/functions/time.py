@@ -13,7 +13,7 @@ from typing import Literal
 
 from ddbetl.errors import RowError
 from ddbetl.functions.arithmetic import check_millis
-from ddbetl.functions.forms import attempt
+from ddbetl.functions.forms import attempt, cast
 from ddbetl.functions.model import (
     NUMBER,
     STRING,
@@ -83,7 +83,8 @@ def _millis_of_number(number: Decimal) -> int:
 def _lower_number(lowering: Lowering, number: Fast) -> Fast:
     if number.form is Form.INTEGER:
         return attempt(lowering, f"{number.value} * 1000", Form.MILLIS)
-    return attempt(lowering, f"CAST(floor({number.value} * 1000) AS BIGINT)", Form.MILLIS)
+    millis = attempt(lowering, f"{number.value} * 1000", Form.DECIMAL)
+    return cast(lowering, f"floor({millis.value})", Form.MILLIS)
 
 
 # What a function makes of milliseconds: the value, and its SQL.

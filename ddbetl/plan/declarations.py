@@ -168,5 +168,7 @@ def _constant(
         hint = f"{written(early[0])} has no value yet: PARAMs come first, then LETs in their order"
     elif isinstance(typed, Attribute) and not typed.steps:
         hint = f"a text is written in single quotes: {format_expression(ast.Text(typed.name))}"
+    elif not any(attributes(typed)):
+        hint = "a constant is known before the run: now() and source_table() are not"
     analysis.error("E0206", f"{what} must be a constant", node.span, hint, source=source)
     return None

@@ -67,15 +67,19 @@ class OptionKind:
     read: Callable[[ast.Option], OptionValue] | None
 
 
+POSITIVE = "a rate is more than 0"
+
+
 def _rate(unit: str) -> Callable[[ast.Option], Rate]:
     def read(option: ast.Option) -> Rate:
         name = option.name.name
         match option.value:
             case (ast.Percent(value=value, span=span),):
                 if not 0 < value <= 100:
-                    message = f"{name} = {number_text(value)}% is {'more than 100%' if value > 0 else 'no rate'}"
+                    if value <= 0:
+                        raise OptionError("E0503", f"{name} = {number_text(value)}% is no rate", span, POSITIVE)
                     hint = f"a percentage is a share of what the table can take; units are written {name} = 500 {unit}"
-                    raise OptionError("E0503", message, span, hint)
+                    raise OptionError("E0503", f"{name} = {number_text(value)}% is more than 100%", span, hint)
                 return PercentRate(value)
             case (ast.Units(value=value, unit=found, span=span),):
                 if found != unit:
@@ -84,14 +88,14 @@ def _rate(unit: str) -> Callable[[ast.Option], Rate]:
                     raise OptionError("E0506", f"{name} is measured in {unit}, not in {found}", span, hint)
                 if value <= 0:
                     message = f"{name} = {number_text(value)} {unit} is no rate"
-                    raise OptionError("E0503", message, span, "a rate is more than 0")
+                    raise OptionError("E0503", message, span, POSITIVE)
                 return UnitRate(value, unit)
             case (ast.Word(identifier=word),) if word.name.lower() == "unlimited":
                 return Unlimited()
             case (ast.Number(value=value, span=span),):
                 if value <= 0:
                     message = f"{name} = {number_text(value)} is no rate"
-                    raise OptionError("E0503", message, span, "a rate is more than 0")
+                    raise OptionError("E0503", message, span, POSITIVE)
                 share = value * 100 if value < 1 else value
                 meant = [f"{number_text(share)}%"] if share <= 100 else []
                 meant += [f"{number_text(value)} {unit}"] if value >= 1 or not meant else []
@@ -124,7 +128,8 @@ def _flag(option: ast.Option) -> bool:
     match option.value:
         case (ast.Boolean(value=value),):
             return value
-    raise OptionError("E0504", f"{option.name.name} takes true or false", value_span(option), "without quotes")
+    name = option.name.name
+    raise OptionError("E0504", f"{name} takes true or false", value_span(option), f"as in {name} = true")
 
 
 def _segments(option: ast.Option) -> int:
@@ -133,7 +138,7 @@ def _segments(option: ast.Option) -> int:
         case (ast.Number(value=value),) if value == value.to_integral_value() and 1 <= value <= 1_000_000:
             return int(value)
     message = f"{option.name.name} takes a whole number from 1 to 1,000,000"
-    hint = "into so many parallel segments each table is split"
+    hint = "each table is read in so many parallel segments"
     raise OptionError("E0504", message, value_span(option), hint)
 
 

@@ -46,7 +46,7 @@ def read_options(
         name = option.name.name.lower()
         kind = by_name.get(name)
         if kind is None:
-            hint = _elsewhere(name, elsewhere) or did_you_mean(name, by_name) or f"there are {', '.join(by_name)}"
+            hint = _elsewhere(name, elsewhere) or did_you_mean(name, by_name) or _there_are(kinds)
             message = f"there is no option {option.name.name}" + (" here" if _elsewhere(name, elsewhere) else "")
             analysis.error("E0501", message, option.name.span, hint, source=source)
             continue
@@ -63,6 +63,10 @@ def read_options(
         except OptionError as error:
             analysis.error(error.code, error.message, error.span, error.hint, source=source)
     return found
+
+
+def _there_are(kinds: tuple[OptionKind, ...]) -> str:
+    return f"there are {', '.join(kind.name for kind in kinds if kind.read is not None)}"
 
 
 def _elsewhere(name: str, elsewhere: tuple[OptionKind, ...]) -> str:

@@ -13,7 +13,7 @@ from difflib import SequenceMatcher
 from ddbetl.diagnostics import did_you_mean
 from ddbetl.numbers import shown
 from ddbetl.plan import names
-from ddbetl.plan.catalog import Connection, Site
+from ddbetl.plan.catalog import Connection, Site, TableDescription
 from ddbetl.plan.logical import Table
 from ddbetl.plan.options import CONNECTION_OPTIONS, JOB_OPTIONS
 from ddbetl.plan.scope import Analysis
@@ -173,7 +173,7 @@ def source_tables(analysis: Analysis, found: Sequence[Reference], into: Referenc
                 description = analysis.catalog.tables.get((source.connection, name))
                 if description is not None and description.status not in USABLE:
                     message = f"the table {name} is {description.status}: it cannot be read now"
-                    hint = "wait until it is ACTIVE" if source.pattern.name else f"EXCLUDE {name} leaves it out"
+                    hint = f"EXCLUDE {name} leaves it out" if source.pattern.name is None else _when(description)
                     analysis.error("E0407", message, source.span, hint)
             tables.setdefault((here, name), Table(name, source.connection, description))
     nodes = analysis.spec.statement.exclude
@@ -186,6 +186,10 @@ def source_tables(analysis: Analysis, found: Sequence[Reference], into: Referenc
                 hint = did_you_mean(pattern.text, [table.name for table in tables.values()])
                 analysis.warn("W0103", f"EXCLUDE {pattern.text} takes nothing out", node.span, hint)
     return tuple(tables.values())
+
+
+def _when(description: TableDescription) -> str:
+    return "wait until it is ACTIVE" if description.status == "CREATING" else "choose another table"
 
 
 def _excludes(analysis: Analysis, pattern: names.TablePattern, name: str, source: Reference) -> bool:
@@ -243,8 +247,9 @@ NO_TABLES = "there are no tables at all: is it the right region and account?"
 
 def _nearest(text: str, known: tuple[str, ...]) -> str:
     plain = "".join(c for c in text if c.isalnum() or c in "_.-")
-    ranked = sorted(known, key=lambda name: (-SequenceMatcher(None, plain, name).ratio(), name))[:5]
-    return f"the nearest names: {', '.join(ranked)}" if ranked else NO_TABLES
+    likeness = {name: SequenceMatcher(None, plain, name).ratio() for name in known}
+    near = sorted((name for name in known if likeness[name] > 0.5), key=lambda name: -likeness[name])[:5]
+    return f"the nearest names: {', '.join(sorted(near))}" if near else _some(known)
 
 
 def _some(known: tuple[str, ...]) -> str:
@@ -274,5 +279,5 @@ def target_table(analysis: Analysis, into: Reference) -> Table | None:
         return None
     if description.status not in USABLE:
         message = f"the table {name} is {description.status}: it cannot be written now"
-        analysis.error("E0407", message, into.span, "wait until it is ACTIVE")
+        analysis.error("E0407", message, into.span, _when(description))
     return Table(name, into.connection, description)

@@ -160,12 +160,10 @@ class Typer:
         self._error("E0301", f"there is no function {name.name}", name.span, hint)
 
     def _unknown_type(self, name: ast.Identifier) -> None:
-        hint = f"CAST knows {', '.join(CASTS)}"
-        if name.name in (t.value for t in Type):
-            self._error("E0601", f"CAST to {name.name} is not there yet", name.span, hint)
-            return
-        near = f"write {TYPE_NAMES[name.name]}" if name.name in TYPE_NAMES else did_you_mean(name.name, CASTS)
-        self._error("E0310", f"{name.name} is not a type", name.span, near or hint)
+        hint = did_you_mean(name.name, CASTS) or f"CAST knows {', '.join(CASTS)}"
+        if name.name in TYPE_NAMES:
+            hint = f"write {TYPE_NAMES[name.name]}"
+        self._error("E0310", f"{name.name} is not a type of CAST", name.span, hint)
 
     def _duration(self, node: ast.DurationLiteral) -> Expression | None:
         millis = EXACT.multiply(node.amount, UNITS[node.unit])
@@ -211,9 +209,18 @@ class Typer:
         if operand is not None and low is not None and high is not None:
             above = ast.Binary(">=", node.operand, node.low, node.span, node.span)
             below = ast.Binary("<=", node.operand, node.high, node.span, node.span)
-            least = self._resolve(operator(">="), [operand, low], [node.operand, node.low], above, node.span)
+            known = {bound.type for bound in (low, high)} - {Type.ANY, Type.NULL}
+            if len(known) == 2 and known != {Type.NUMBER, Type.DURATION}:
+                message = f"BETWEEN: {low.type} and {high.type} do not go together"
+                self._error("E0303", message, node.high.span, "both bounds must have the type of what is compared")
+            else:
+                least = self._resolve(
+                    operator(">="), [operand, low], [node.operand, node.low], above, node.span, "BETWEEN"
+                )
             if least is not None:
-                most = self._resolve(operator("<="), [operand, high], [node.operand, node.high], below, node.span)
+                most = self._resolve(
+                    operator("<="), [operand, high], [node.operand, node.high], below, node.span, "BETWEEN"
+                )
         self._lazy -= 1
         if least is None or most is None:
             return None
@@ -269,14 +276,17 @@ class Typer:
         nodes: list[ast.Expression],
         node: ast.Expression,
         at: Span,
+        sign: str = "",
     ) -> Expression | None:
+        """The call of a function; ``sign``: what a message calls an operator that the spec writes otherwise."""
         try:
             call = resolve(called, arguments, self.settings, format_expression(node), node.span)
         except ResolveError as error:
             span = at if error.argument is None else nodes[error.argument].span
             if error.argument is not None and error.at is not None:
                 span = self._inside(nodes[error.argument], error.at, error.length)
-            self._error(error.code, error.message, span, error.hint)
+            hint = "a text in single quotes, or a LET or PARAM" if error.code == "E0304" else error.hint
+            self._error(error.code, _worded(called, sign, error.message), span, hint)
             return None
         return self._fold(call)
 
@@ -306,6 +316,16 @@ class Typer:
             return None
         type_ = (type_of(value) or Type.NULL) if call.type is Type.ANY else call.type
         return Constant(value, type_, call.span)
+
+
+def _worded(called: Function, sign: str, message: str) -> str:
+    """A message on an operator's argument, which has no name that a user knows."""
+    sign = sign or ("-" if called.name == "negate" else called.name)
+    for name, words in (("left", "the left side of"), ("right", "the right side of"), ("operand", "the operand of")):
+        start = f"{called.name}: {name} "
+        if called.category == "operator" and message.startswith(start):
+            return f"{words} {sign} {message.removeprefix(start)}"
+    return message
 
 
 def is_constant(expression: Expression) -> bool:

@@ -99,14 +99,12 @@ class _Opening(asyncio.Protocol):
         self._moved.set()
 
     async def head(self) -> bytes:
-        """Wait for a blank line and take everything up to it; what came instead, if it is not coming."""
-        while not (end := self.received.find(b"\r\n\r\n") + 4) > 3 and not self.lost:
-            if len(self.received) > MAX_HEAD_BYTES:
-                break
+        """Wait for a blank line and take what stands before it; nothing, if no such line is coming."""
+        while b"\r\n\r\n" not in self.received and not self.lost and len(self.received) <= MAX_HEAD_BYTES:
             self._moved.clear()
             await self._moved.wait()
-        head, self.received = self.received[:end], self.received[end:]
-        return head
+        head, blank, self.received = self.received.partition(b"\r\n\r\n")
+        return head if blank else b""
 
 
 async def _open_tcp(to: Endpoint | Proxy, opening: _Opening, timeout: float) -> asyncio.Transport:

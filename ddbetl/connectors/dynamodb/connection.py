@@ -102,7 +102,6 @@ class Connection(asyncio.Protocol):
         self._requests += 1
         self._unsent = 0
         self._received = 0
-        self._expect_head()
         self._last_moved = self._loop.time()
         # One timer serves many requests: it looks at its end whether the time is really over.
         if self._timer is None:
@@ -149,6 +148,9 @@ class Connection(asyncio.Protocol):
     def on_message_begin(self) -> None:
         if self._waiter is None:
             self.abort()  # Nobody has asked.
+        self._head_complete = False
+        self._headers = {}
+        self._body = []
 
     def on_header(self, name: bytes, value: bytes) -> None:
         self._headers[name.lower()] = value
@@ -167,24 +169,20 @@ class Connection(asyncio.Protocol):
     def on_message_complete(self) -> None:
         status = self._parser.get_status_code()
         if status < 200:  # The final answer is still to come.
-            self._expect_head()
             return
+        body = self._body[0] if len(self._body) == 1 else b"".join(self._body)
+        self._body = []  # An idle connection keeps no page.
         waiter, self._waiter = self._waiter, None
         if not self._parser.should_keep_alive() or (self._transport and self._transport.get_write_buffer_size()):
             self.abort()
         if waiter is not None and not waiter.done():
-            body = self._body[0] if len(self._body) == 1 else b"".join(self._body)
             waiter.set_result(Response(status, self._headers, body))
-
-    def _expect_head(self) -> None:
-        self._head_complete = False
-        self._headers = {}
-        self._body = []
 
     def _fail(self, error: WireError) -> None:
         waiter, self._waiter = self._waiter, None
         if waiter is not None and not waiter.done():
             waiter.set_exception(error)
+        self._body = []
         self.abort()
 
     def _check_time(self) -> None:

@@ -23,6 +23,7 @@ from botocore.credentials import (
     DeferredRefreshableCredentials,
 )
 from botocore.exceptions import BotoCoreError, ClientError
+from botocore.httpsession import where
 
 from ddbetl.connectors.dynamodb.access import Access
 from ddbetl.connectors.dynamodb.endpoint import Endpoint, Proxies
@@ -110,7 +111,7 @@ class Control:
             found = Proxies.parse(proxies.get("http"), proxies.get("https"), proxies.get("no"))
         except ValueError as error:
             raise ConnectionFailed(f"the environment's proxy settings cannot be used: {error}") from error
-        return WireSettings(max_connections=max_connections, ca_bundle=Path(bundle) if bundle else None, proxies=found)
+        return WireSettings(max_connections=max_connections, ca_bundle=Path(bundle or where()), proxies=found)
 
     def access(self, connections: int) -> Access:
         """How the data plane reaches this connection's tables, by at most so many connections at once."""

@@ -25,8 +25,8 @@ class RetryPolicy:
     """How long to go on; times in seconds. Without bounds a transient error is repeated without end.
 
     The wait before the n-th repetition is a random time up to ``min(cap, base * 2**(n - 1))``. ``max_elapsed`` counts
-    from the first call and is never passed by a wait. Errors of credentials and clocks get ``max_refusals`` repetitions
-    in a row, whatever the bounds: a second key or a corrected clock mends them or nothing does.
+    from the first call and is never passed by a wait. Errors of credentials and clocks get at most ``max_refusals``
+    repetitions in a row: a refreshed key or a corrected clock mends them, or nothing does.
     """
 
     base: float = 0.05
