@@ -1,7 +1,7 @@
 """Golden cases through the compiler: a case's spec, arguments and catalog to a plan, as ``ddbetl explain`` makes it.
 
-In: a ``Case``. Out: a plan, or the SpecError. A case with a catalog is compiled online, against a control plane that knows
-the catalog's tables in every region and of every profile; one without is checked offline.
+In: a ``Case``. Out: a plan, or the SpecError. A case with a catalog is compiled online, against a control plane that
+knows the catalog's tables in every region and of every profile; one without is checked offline.
 """
 
 from __future__ import annotations
@@ -119,7 +119,10 @@ def plan(case: Case) -> api.Plan:
 
 
 def plan_text(logical: LogicalPlan) -> str:
-    """Write a logical plan: its nodes from the root down, every expression with its type, then its settings."""
+    """Write a logical plan: its nodes from the root down, every expression with its type, then its settings.
+
+    What the optimizer adds is left out.
+    """
     lines = list(_node(logical.root, ""))
     lines.append(f"read {logical.read}, write {logical.write}, on error {logical.on_error}")
     if logical.segments is not None or logical.consistent_read:
@@ -137,11 +140,6 @@ def _node(node: Node, indent: str) -> Iterator[str]:
             yield f"{indent}TableScan {', '.join(node.patterns)}"
             for table in node.tables:
                 yield f"{indent}  {table.name} {table.connection}".rstrip()
-            if node.attributes is not None:
-                yield f"{indent}  attributes {', '.join(node.attributes)}"
-            if node.filter is not None:
-                yield f"{indent}  filter {node.filter.expression}"
-                yield f"{indent}  with {dict((*node.filter.names, *node.filter.values))}"
             return
         case Filter():
             yield f"{indent}Filter {expression(node.predicate)}"
@@ -151,11 +149,15 @@ def _node(node: Node, indent: str) -> Iterator[str]:
                 star = node.projection.star
                 yield f"{indent}  * exclude {list(star.exclude)} rename {list(star.rename)}"
             for column in node.projection.columns:
-                yield f"{indent}  {column.name}{' replaces' if column.replaces else ''} := {expression(column.expression)}"
+                replaces = " replaces" if column.replaces else ""
+                yield f"{indent}  {column.name}{replaces} := {expression(column.expression)}"
         case Limit():
             yield f"{indent}Limit {node.rows}"
         case Write():
-            yield f"{indent}Write {node.target.name} {node.target.connection}".rstrip() + f" on conflict {node.on_conflict}"
+            yield (
+                f"{indent}Write {node.target.name} {node.target.connection}".rstrip()
+                + f" on conflict {node.on_conflict}"
+            )
     yield from _node(node.input, indent + "  ")
 
 

@@ -192,7 +192,7 @@ def test_a_file_that_is_no_text_is_an_error_of_the_spec(tmp_path: Path) -> None:
 
 
 def test_warnings_go_to_standard_error() -> None:
-    result = invoke("check", "LET Amount = 5; SELECT ID, Amount AS a FROM Orders")
+    result = invoke("check", "LET Amount = 5; SELECT ID, Amount FROM Orders")
     assert result.exit_code == 0
     assert "warning[W" in result.stderr
     assert "warning" not in result.stdout
@@ -445,13 +445,13 @@ def test_a_table_that_is_not_there_ends_with_3(orders: Orders, tmp_path: Path) -
     done = process(orders, "describe", orders.target[:-1], folder=tmp_path)
     assert (done.returncode, done.stdout) == (ExitCode.FAILED, "")
     assert done.stderr.startswith("error: ")
-    assert f"did you mean {orders.target}?" in done.stderr
+    assert f"did you mean {orders.target}" in done.stderr
 
 
 def test_a_first_interruption_stops_cleanly(orders: Orders, tmp_path: Path) -> None:
     slowly = ["--with", "segments = 200", "--with", "read = 1 rcu"]
     with background(orders, "run", orders.select, *orders.into, *slowly, "--yes", folder=tmp_path) as running:
-        wait_for_requests(running, tmp_path)
+        wait_for_rows(running, orders)
         running.send_signal(signal.SIGINT)
         stdout, stderr = running.communicate(timeout=60)
     assert running.returncode == ExitCode.INTERRUPTED, stderr
@@ -466,7 +466,7 @@ def test_a_second_interruption_ends_at_once(orders: Orders, tmp_path: Path) -> N
     # At one unit a second the rows that are read already need most of a minute.
     slowly = ["--with", "write = 1 wcu"]
     with background(orders, "run", orders.select, *orders.into, *slowly, "--yes", folder=tmp_path) as running:
-        wait_for_requests(running, tmp_path)
+        wait_for_rows(running, orders)
         running.send_signal(signal.SIGINT)
         assert running.stderr is not None
         said = ""
@@ -497,14 +497,13 @@ def background(orders: Orders, *arguments: str, folder: Path) -> Iterator[subpro
             running.kill()
 
 
-def wait_for_requests(running: subprocess.Popen[str], folder: Path) -> None:
-    """Wait until the run is under way: it has a folder then."""
-    deadline = time.monotonic() + 30
-    while not list(folder.glob(".ddbetl/jobs/*")):
+def wait_for_rows(running: subprocess.Popen[str], orders: Orders) -> None:
+    """Wait until a run is under way: it has written something."""
+    deadline = time.monotonic() + 60
+    while orders.written() == 0:
         assert running.poll() is None, running.communicate()
         assert time.monotonic() < deadline
-        time.sleep(0.02)
-    time.sleep(0.5)
+        time.sleep(0.1)
 
 
 def test_explain_shows_the_plan_as_text_and_json(orders: Orders, tmp_path: Path) -> None:
@@ -532,7 +531,7 @@ def test_preview_shows_rows_as_a_table_and_as_json(orders: Orders, tmp_path: Pat
 
 def test_preview_tells_what_would_be_rejected(orders: Orders, tmp_path: Path) -> None:
     done = process(orders, "preview", f"SELECT epoch(Channel) AS x FROM {orders.pattern}", folder=tmp_path)
-    assert (done.returncode, done.stdout) == (ExitCode.REJECTS, "\n")
+    assert (done.returncode, done.stdout) == (ExitCode.REJECTS, "")
     assert "would be rejected" in done.stderr
     assert "epoch(Channel)" in done.stderr
 
@@ -586,15 +585,16 @@ class Terminal:
     running: subprocess.Popen[bytes]
     master: int
     written: str = ""
+    # What was waited for stands before this position.
+    seen: int = 0
 
     def until(self, text: str, timeout: float = 60) -> None:
-        """Read until a text appears."""
-        start, deadline = len(self.written), time.monotonic() + timeout
-        while text not in self.written[start:]:
-            left = deadline - time.monotonic()
-            assert left > 0, f"{text!r} did not appear:\n{self.written}"
-            if not self.read(min(left, 0.2)):
-                raise AssertionError(f"it ended without {text!r}:\n{self.written}")
+        """Read until a text appears, after those that were waited for before."""
+        deadline = time.monotonic() + timeout
+        while (found := self.written.find(text, self.seen)) < 0:
+            assert time.monotonic() < deadline, f"{text!r} did not appear:\n{self.written}"
+            assert self.read(0.2), f"it ended without {text!r}:\n{self.written}"
+        self.seen = found + len(text)
 
     def read(self, wait: float) -> bool:
         """Read what there is; False at the end."""
@@ -687,6 +687,8 @@ def test_run_asks_and_yes_runs_with_live_progress(orders: Orders, terminal: Open
 def test_an_interruption_at_the_question_writes_nothing(orders: Orders, terminal: Open) -> None:
     asked = terminal(orders, "run", orders.select, *orders.into)
     asked.until("[y/N]: ")
+    # Python loses a signal that comes just before it begins to wait for input; nobody types as fast.
+    time.sleep(0.3)
     asked.running.send_signal(signal.SIGINT)
     assert asked.end() == ExitCode.INTERRUPTED
     assert_tidy(asked.written)
@@ -718,6 +720,32 @@ def test_pages_fit_the_terminal(orders: Orders, terminal: Open, columns: int) ->
         shown = terminal(None, *arguments, columns=columns)
         assert shown.end() == 0
         assert widest(shown.written) <= columns
+
+
+def test_long_messages_are_wrapped_at_words(terminal: Open) -> None:
+    text = "SELECT CustomerID, epoch(DateTime) AS t FROM CustomerTracker_* WITH (raed = 5%, " + "x" * 30 + " = 1)"
+    shown = terminal(None, "check", text)
+    assert shown.end() == ExitCode.SPEC_ERROR
+    written = _ESCAPE.sub("", shown.written)
+    sentences = [line for line in written.split("\r\n") if re.match(r"error|  [a-z]|    [a-z]| +=", line)]
+    assert len(sentences) >= 4
+    assert max(map(cells, sentences)) <= 80
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "utf-8"])
+def test_what_an_encoding_lacks_is_no_failure(encoding: str, tmp_path: Path) -> None:
+    def write(name: str | bytes) -> subprocess.CompletedProcess[bytes]:
+        arguments: list[str | bytes] = [*command(None, ["functions"]), name]
+        variables = environment(PYTHONIOENCODING=encoding, PYTHONUTF8="0")
+        return subprocess.run(arguments, cwd=tmp_path, env=variables, capture_output=True, timeout=60)
+
+    page = write("length")
+    assert (page.returncode, page.stderr) == (0, b"")
+    assert b"length(text STRING)" in page.stdout
+    # Python takes the byte for half a character.
+    unknown = write(b"\xff")
+    assert unknown.returncode == ExitCode.SPEC_ERROR, unknown.stderr
+    assert b"there is no function" in unknown.stderr
 
 
 # The demo
@@ -766,9 +794,11 @@ def test_the_demo_runs_by_itself_whatever_the_users_settings(tmp_path: Path) -> 
 
 def test_the_kept_demo_takes_the_commands_that_it_prints(terminal: Open, tmp_path: Path) -> None:
     demo = terminal(None, "demo", "--keep", **FOREIGN)
-    demo.until('preview "SELECT * FROM Devo_NA_AnniversaryPromo_2017"\r\n\r\n', timeout=120)
-    demo.until('AnniversaryPromo_2017"\r\n', timeout=120)
-    assert widest(demo.written.replace(SPEC.read_text(encoding="utf-8").split("\n")[0], "")) <= 80
+    demo.until("In another terminal:", timeout=120)
+    demo.until('preview "SELECT * FROM Devo_NA_AnniversaryPromo_2017"')
+    # Commands are there to be copied, and the spec is a file's text: neither is broken.
+    own = "\n".join(line for line in demo.written.split("\n") if str(SPEC) not in line and "-- " not in line)
+    assert widest(own) <= 80
     lines = _ESCAPE.sub("", demo.written).partition("In another terminal:")[2].replace("\r", "").split("\n")
     script = "\n".join(line.strip().replace("ddbetl ", f"{sys.executable} -m ddbetl ", 1) for line in lines)
     assert script.count(" -m ddbetl ") == 5

@@ -37,6 +37,7 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -109,9 +110,16 @@ class Entry:
 _FENCE = re.compile(r"^(```+)([a-z]*)\s*$")
 
 
-def blocks(page: Path) -> list[Block]:
+@cache
+def blocks(page: Path) -> tuple[Block, ...]:
+    """The blocks of a page as it was when it was first looked at: ``--update`` may change it meanwhile."""
+    return tuple(read_blocks(page))
+
+
+def read_blocks(page: Path) -> list[Block]:
     found: list[Block] = []
-    fence, language, start, lines = "", "", 0, []
+    fence, language, start = "", "", 0
+    lines: list[str] = []
     for number, line in enumerate(page.read_text(encoding="utf-8").split("\n"), 1):
         opened = _FENCE.match(line)
         if fence:
@@ -496,7 +504,7 @@ VARYING = (
 )
 # Lines that come or do not come, as the machine is fast or slow.
 SOMETIMES = re.compile(
-    r"^[\d.]+ (?:s|min|h|d)\b.*: (?:\d+%, )?[\d,]+ read, "
+    r"^\d[\d:]* .*[\d,]+ read, [\d,]+ filtered out, "
     r"|^ *the write budget was the limit|^ *[\d,]+ requests had to be repeated"
 )
 
@@ -581,13 +589,13 @@ def shortened(said: Sequence[str], printed: Sequence[str]) -> list[str]:
 
 
 def test_screens_are_compared_but_for_chance() -> None:
-    printed = ["a  1", "b  2", "Done in 4 s: 7 items", "c", "", "0 s: 100%, 3 read"]
+    printed = ["a  1", "b  2", "Done in 4 s: 7 items", "c", "", "0:00  100%  3 read, 0 filtered out, …"]
     assert agrees(["a  1", "…", "c"], printed) and agrees(["…"], printed) and agrees(printed[:4], printed)
     assert agrees(["…", "b   2", "Done in 9 min 2 s: 7 items", "…"], printed)
     assert not agrees(["a  1", "…", "d"], printed) and not agrees(printed[:3], printed)
     assert not agrees(["…", "Done in 4 s: 8 items", "…"], printed)
     assert not agrees(["a  1", "…", "a  1"], ["a  1"])
-    assert shortened(["x", "…", "y"], printed) == ["a  1", "…", "0 s: 100%, 3 read"]
+    assert shortened(["x", "…", "y"], printed) == ["a  1", "…", "0:00  100%  3 read, 0 filtered out, …"]
     block = Block(Path(), 1, "console", ("$ a \\", "    b", "x", "$ c"))
     assert [(s.command, s.at, s.lines) for s in shown(block)] == [("a  b", 2, ("x",)), ("c", 4, ())]
 
@@ -685,7 +693,7 @@ def play(page: Path, demo: Demo, folder: Path) -> None:
     lines = page.read_text(encoding="utf-8").split("\n")
     changes: list[tuple[int, int, list[str]]] = []
     wrong: list[str] = []
-    for block in blocks(page):
+    for block in read_blocks(page):
         if block.language == "sql" and (name := re.match(r"-- (\w+\.ddbetl)$", block.lines[0])):
             (folder / name[1]).write_text(block.text + "\n", encoding="utf-8")
         if block.language != "console":

@@ -43,7 +43,7 @@ def check(expressions: list[Expression], rows: list[Item], separators: tuple[str
 # Every example makes 40 items and up to 8 calls; shrinking a seed would only make other ones.
 @pytest.mark.parametrize("called", EVERYTHING, ids=lambda f: f.name)
 @settings(
-    max_examples=12,
+    max_examples=10,
     deadline=None,
     phases=(Phase.explicit, Phase.reuse, Phase.generate),
     suppress_health_check=[HealthCheck.too_slow],

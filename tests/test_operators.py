@@ -9,7 +9,7 @@ from itertools import pairwise
 
 import pytest
 from generated import TEXTS, call, named
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from vectorised import Item, Vectorised, compiled, disagreement, reference
 
@@ -182,6 +182,7 @@ def test_like_is_its_definition(text: str, pattern: str, escape: str | None) -> 
     assert matches(text) == plain_like(text, pattern, escape)
 
 
+@settings(max_examples=40)
 @given(
     st.lists(st.tuples(LIKE_TEXT, LIKE_TEXT), min_size=20, max_size=20), st.sampled_from([None, "!", "\\", "%", "_"])
 )

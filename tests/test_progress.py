@@ -325,6 +325,18 @@ def test_painting_changes_no_character() -> None:
     assert painted(text) != text
 
 
+def test_sentences_of_diagnostics_are_wrapped_and_the_spec_is_not() -> None:
+    spec = "1 | " + "word " * 30
+    text = "error[E0301]: " + "what is wrong " * 6 + "here\n" + spec + "\n  | " + "^" * 99 + "\n  = " + "a hint " * 12
+    lines = plain(painted(text, 60)).split("\n")
+    assert lines[0] == "error[E0301]: what is wrong what is wrong what is wrong what"
+    assert lines[1].startswith("  is wrong what")
+    assert spec in lines
+    assert "  | " + "^" * 99 in lines
+    assert lines[-1].startswith("    hint") or lines[-1].startswith("    a hint")
+    assert " ".join(" ".join(lines).split()) == " ".join(text.split())
+
+
 def plain(text: str) -> str:
     """A text without its colours."""
     import click

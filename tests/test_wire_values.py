@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from boto3.dynamodb.types import Binary, TypeDeserializer, TypeSerializer
 from generated import any_attribute
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from reference import comparable_value
 from vectorised import Vectorised, disagreement
@@ -162,6 +162,7 @@ def test_every_value_has_the_type_of_its_tag(value: Value) -> None:
     assert (found is Type.NULL) == ("NULL" in encode(value))
 
 
+@settings(max_examples=30)
 @given(st.lists(VALUES, min_size=1, max_size=6))
 def test_a_bare_copy_through_the_statement_is_the_same_value(values: list[Value]) -> None:
     rows = [{"x": encode(value)} for value in values]

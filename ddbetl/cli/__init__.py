@@ -6,6 +6,7 @@ an exit code. Invariant: only this package prints; nothing heavy is imported bef
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from contextlib import suppress
@@ -16,6 +17,10 @@ def main() -> NoReturn:
     """Run the command line of this process."""
     from ddbetl.cli.commands import cli
 
+    for stream in (sys.stdout, sys.stderr):
+        # A text of a table can hold half a character, and a terminal can know ASCII only: neither is a failure.
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     try:
         cli(prog_name="ddbetl")
     except SystemExit as end:

@@ -14,7 +14,7 @@ import click
 
 from ddbetl.cli.exit_codes import ExitCode
 from ddbetl.cli.spec import Request, compiled, show_warnings, takes_connection, takes_spec
-from ddbetl.cli.terminal import err, out, painted
+from ddbetl.cli.terminal import complain, err, out, painted, width
 from ddbetl.errors import DdbetlError, SpecError
 
 
@@ -38,7 +38,7 @@ class Commands(click.Group):
             show_spec_error(error)
             code = ExitCode.SPEC_ERROR
         except DdbetlError as error:
-            err(painted(f"error: {error}"))
+            complain(f"error: {error}")
             code = ExitCode.FAILED
         except Exception as error:
             show_bug(error)
@@ -50,7 +50,7 @@ def show_spec_error(error: SpecError) -> None:
     """Write all that is wrong with a spec."""
     from ddbetl.diagnostics import render
 
-    err(painted(render(error.source, error.diagnostics)))
+    complain(render(error.source, error.diagnostics))
     if len(error.diagnostics) > 1:
         err(f"\n{len(error.diagnostics)} errors")
 
@@ -62,7 +62,7 @@ def show_bug(error: Exception) -> None:
 
         err("".join(traceback.format_exception(error)).rstrip())
     said = f"{type(error).__name__}: {error}".splitlines()[0]
-    err(painted(f"error: {said[:300]}"))
+    complain(f"error: {said[:300]}")
     err("This is a bug in ddbetl, not in your spec. Please report it with what `ddbetl --version` says,")
     err("the spec, and the traceback that the same command shows with --debug.")
 
@@ -147,7 +147,7 @@ def explain(request: Request, as_json: bool) -> None:
 
         out(json.dumps(plan.explain_json(), indent=2, ensure_ascii=False))
     else:
-        out(painted(plan.explain()))
+        out(painted(plan.explain(), width()))
 
 
 @command(
@@ -231,7 +231,7 @@ def functions(name: str | None) -> None:
         return
     text = page(name)
     if text is None:
-        err(painted(unknown(name)))
+        complain(unknown(name))
         _exit(ExitCode.SPEC_ERROR)
     else:
         out(text)

@@ -178,7 +178,7 @@ def keep_running(endpoint: str, spec: Path, users_profile: bool) -> None:
         "",
         f"  ddbetl explain {file} -p domain={DOMAIN}",
         f"  ddbetl describe {source_table(MONTHS[0])}",
-        '  ddbetl preview "SELECT *, source_table() AS Month FROM CustomerTracker_*" --rows 10',
+        '  ddbetl preview "SELECT *, source_table() AS Month FROM CustomerTracker_*"',
         f"  ddbetl run {file} -p domain={DOMAIN} --with 'write = 50%'",
         f'  ddbetl preview "SELECT * FROM {target_table()}"',
     ]

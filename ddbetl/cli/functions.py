@@ -17,8 +17,8 @@ from ddbetl.functions.model import Example, Function
 from ddbetl.functions.registry import FUNCTIONS, OPERATORS
 
 EVERYTHING = (*FUNCTIONS, *OPERATORS)
-# A first sentence shorter than this says too little.
-FORM = 30
+# A beginning shorter than this says too little.
+LEAST = 25
 
 
 def categories() -> Iterator[tuple[str, list[Function]]]:
@@ -46,11 +46,11 @@ def gist(doc: str, size: int) -> str:
     """The beginning of a documentation, without Markdown's marks, that makes sense in so many cells."""
     text = " ".join(doc.split()).replace("`", "")
     sentences = re.split(r"(?<=[.])\s+(?=[A-Z])", text)
-    # A form, such as CAST(value AS NUMBER), says nothing by itself.
-    first = " ".join(sentences[:2]) if len(sentences[0]) < FORM else sentences[0]
+    # A form alone, such as CAST(value AS NUMBER), says nothing.
+    first = " ".join(sentences[:2]) if re.match(r"`[^`]*`\.", doc) else sentences[0]
     if len(first) <= size:
         return first
-    ends = [found.start() for found in re.finditer(r"[,;:.] ", first) if FORM <= found.start() < size - 1]
+    ends = [found.start() for found in re.finditer(r"[,;:.] ", first) if LEAST <= found.start() < size - 1]
     return first[: ends[-1]] + " …" if ends else start_of(first, size)
 
 

@@ -12,7 +12,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import TYPE_CHECKING
 
@@ -22,7 +22,7 @@ from ddbetl.cli import progress as progress_module
 from ddbetl.cli.describe import place
 from ddbetl.cli.exit_codes import ExitCode
 from ddbetl.cli.summary import as_value, page
-from ddbetl.cli.terminal import err, is_terminal, out, page_width, painted, wrapped
+from ddbetl.cli.terminal import complain, err, is_terminal, out, page_width, wrapped
 from ddbetl.cli.wording import counted
 from ddbetl.errors import DdbetlError
 
@@ -39,12 +39,12 @@ def run_plan(plan: Plan, *, yes: bool, progress: str, as_json: bool, state_dir: 
     """Run a plan after showing it and asking; returns the exit code."""
     write = plan.physical.write
     if write is None:
-        err(painted("error: the spec has no target\n = INSERT INTO or --into TABLE gives it one"))
+        complain("error: the spec has no target\n = INSERT INTO or --into TABLE gives it one")
         return ExitCode.USAGE
     err(header(plan))
     if not yes:
         if not is_terminal(sys.stdin):
-            err(painted("error: run asks before it writes, and there is no terminal to ask on\n = --yes says yes"))
+            complain("error: run asks before it writes, and there is no terminal to ask on\n = --yes says yes")
             return ExitCode.USAGE
         if not click.confirm(f"Write to {write.table.name}?", err=True):
             err("Nothing was written.")
@@ -138,15 +138,21 @@ def execute(plan: Plan, mode: str, state_dir: str) -> RunReport:
 def interruptible(end: Callable[[int], object] = os._exit) -> Iterator[threading.Event]:
     """Give an event that the first Ctrl-C within the context sets; the second one ends the process."""
     stop = threading.Event()
+    asked = False
 
     def interrupt(number: int, frame: FrameType | None) -> None:
-        # Straight to the descriptor: the interrupted code may be in the middle of writing.
-        if stop.is_set():
-            os.write(2, b"\x1b[?25h\nStopped at once.\n" if is_terminal(sys.stderr) else b"\nStopped at once.\n")
+        # The second one may come while the first one is still in here. The messages go straight to the descriptor: the
+        # interrupted code may be in the middle of writing.
+        nonlocal asked
+        if asked:
+            show_cursor = b"\x1b[?25h" if is_terminal(sys.stderr) else b""
+            _say(show_cursor + b"\nStopped at once.\n")
             end(ExitCode.INTERRUPTED)
-        elif not is_terminal(sys.stderr):
-            os.write(2, b"Stopping: what is in flight is finished; Ctrl-C again stops at once.\n")
+            return
+        asked = True
         stop.set()
+        if not is_terminal(sys.stderr):
+            _say(b"Stopping: what is in flight is finished; Ctrl-C again stops at once.\n")
 
     if threading.current_thread() is not threading.main_thread():
         yield stop
@@ -156,3 +162,8 @@ def interruptible(end: Callable[[int], object] = os._exit) -> Iterator[threading
         yield stop
     finally:
         signal.signal(signal.SIGINT, before)
+
+
+def _say(message: bytes) -> None:
+    with suppress(OSError):
+        os.write(2, message)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ddbetl.cli.terminal import err, painted
+from ddbetl.cli.terminal import complain
 
 if TYPE_CHECKING:
     from ddbetl.api import Plan
@@ -68,7 +68,7 @@ def show_warnings(plan: Plan) -> None:
     from ddbetl.diagnostics import render
 
     if plan.warnings:
-        err(painted(render(plan.source, plan.warnings)) + "\n")
+        complain(render(plan.source, plan.warnings) + "\n")
 
 
 def read_spec(spec: str) -> tuple[str, str]:
@@ -101,7 +101,7 @@ def _decoded(content: bytes, name: str) -> str:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
-        err(painted(f"error: {name} is not UTF-8 text: line {line} has the byte 0x{content[error.start]:02x}"))
+        complain(f"error: {name} is not UTF-8 text: line {line} has the byte 0x{content[error.start]:02x}")
         raise click.exceptions.Exit(1) from None
 
 

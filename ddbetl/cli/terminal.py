@@ -36,10 +36,14 @@ def err(text: str = "") -> None:
     _write(text, sys.stderr, err=True)
 
 
+def complain(text: str) -> None:
+    """Write a message in the form of diagnostics, coloured and wrapped where there is a terminal."""
+    err(painted(text, width(sys.stderr)))
+
+
 def _write(text: str, stream: IO[str], err: bool) -> None:
     try:
-        # A text of a table can hold half a character; a terminal cannot.
-        click.echo(text.encode("utf-8", "replace").decode("utf-8"), err=err)
+        click.echo(text, err=err)
     except BrokenPipeError:
         # The reader has seen enough (``| head``): whatever follows goes nowhere.
         with suppress(OSError, ValueError):
@@ -183,12 +187,25 @@ def _escaped(character: str) -> str:
 _HEADLINE = re.compile(r"^(error|warning)(\[\w+\])?: (.*)$")
 _CARETS = re.compile(r"^( *\| *)(\^+|-+)(.*)$")
 _HEADING = re.compile(r"^([A-Z]{4,})((?:  .*)?)$")
+_HINT = re.compile(r"^ *= ")
 _MARGIN = re.compile(r"^( *(?:-->|\d* *\||=))(.*)$")
 
 
-def painted(text: str) -> str:
-    """Colour a page with rendered diagnostics; where there are no colours, writing takes them off again."""
-    return "\n".join(_painted_line(line) for line in text.split("\n"))
+def painted(text: str, size: int | None = None) -> str:
+    """Colour a page with rendered diagnostics, and wrap their sentences to so many columns.
+
+    Where there are no colours, writing takes them off again.
+    """
+    return "\n".join(_painted_line(line) for whole in text.split("\n") for line in _folded(whole, size))
+
+
+def _folded(line: str, size: int | None) -> list[str]:
+    """The lines of a sentence; a spec's own text, and the carets under it, stay as they are."""
+    hint = _HINT.match(line)
+    if size is None or len(line) <= size or not (hint or _HEADLINE.match(line)):
+        return [line]
+    indent = " " * len(hint[0]) if hint else "  "
+    return textwrap.wrap(line, size, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
 
 
 def _painted_line(line: str) -> str:

@@ -15,12 +15,18 @@ T = TypeVar("T")
 
 def run_async(main: Callable[[], Coroutine[Any, Any, T]]) -> T:
     """The result of a coroutine; a failure of one of its tasks is raised as itself, not as a group."""
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
+    if not _loop_runs():
         return _run(main)
     with ThreadPoolExecutor(max_workers=1) as thread:
         return thread.submit(_run, main).result()
+
+
+def _loop_runs() -> bool:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True
 
 
 def _run(main: Callable[[], Coroutine[Any, Any, T]]) -> T:

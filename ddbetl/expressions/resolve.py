@@ -179,6 +179,8 @@ def _only_type(arguments: Sequence[Expression], pairs: Sequence[tuple[Parameter,
 def _type_error(function: Function, signatures: Sequence[Signature], arguments: Sequence[Expression]) -> ResolveError:
     """The error that points at the argument which the most hopeful signature stumbles over."""
     count = len(arguments)
+    if (error := _never_stored(function, signatures, arguments)) is not None:
+        return error
     positions = [(_mismatch(spread(s, count), arguments), s) for s in signatures]
     position, signature = max(((p if p is not None else -1), i) for i, (p, _) in enumerate(positions))
     parameters = spread(signatures[signature], count)
@@ -196,9 +198,30 @@ def _type_error(function: Function, signatures: Sequence[Signature], arguments: 
     accepted = frozenset[Type]().union(*(spread(s, count)[position].types for (p, s) in positions if p == position))
     names = " or ".join(str(t) for t in Type if t in accepted)
     message = f"{function.name}: {parameter.name} must be {names}, not {argument.type}"
-    if argument.type is Type.ANY:
-        message = f"{function.name}: {parameter.name} must be {names}, which an attribute never is"
     return ResolveError("E0303", message, position, hint)
+
+
+# How an attribute becomes what it never is by itself.
+_MADE_BY = {
+    frozenset({Type.TIMESTAMP}): "parse_time(…) makes a TIMESTAMP of text or of epoch seconds",
+    frozenset({Type.DURATION}): "CAST(… AS DURATION) makes a duration of a number of seconds",
+}
+
+
+def _never_stored(
+    function: Function, signatures: Sequence[Signature], arguments: Sequence[Expression]
+) -> ResolveError | None:
+    """The error of an attribute where only a time or a duration fits, and all else would be right."""
+    for signature in signatures:
+        parameters = spread(signature, len(arguments))
+        misfits = [i for i, (p, a) in enumerate(zip(parameters, arguments, strict=True)) if not _fits(p, a)]
+        made_by = [_MADE_BY.get(parameters[i].types) for i in misfits if arguments[i].type is Type.ANY]
+        if misfits and len(made_by) == len(misfits) and made_by[0] is not None:
+            parameter = parameters[misfits[0]]
+            (type_,) = parameter.types
+            message = f"{function.name}: {parameter.name} must be {type_}, which an attribute never is"
+            return ResolveError("E0303", message, misfits[0], made_by[0])
+    return None
 
 
 def _count_message(function: Function, count: int) -> str:

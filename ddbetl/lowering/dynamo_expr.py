@@ -4,14 +4,16 @@ In: a typed predicate. Out: a condition that keeps at least every item for which
 Invariant: an item that the server leaves out is one whose predicate is FALSE or NULL, and no error; the exact predicate
 is evaluated here on what comes.
 
-For an expression four things are asked of the server, each a condition that is sufficient, not necessary: is it surely
-TRUE, surely FALSE, surely NULL, surely no error ("safe")? What cannot be asked is answered "never".
+For each part of the predicate the server is asked when it may be TRUE, FALSE, NULL, an error: conditions that hold
+whenever the part comes out so, and may hold more often. What the server cannot tell is "always". They are put together
+by AND and OR alone, so that a condition which holds too often can only keep too much.
 """
 
 from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import TypeAlias
@@ -24,6 +26,8 @@ from ddbetl.types import TAG_OF, Type, Value
 # Source: DynamoDB Developer Guide, "Service quotas: Expression parameters".
 LONGEST_EXPRESSION = 4096
 MOST_OPERATORS = 300
+# Source: API reference, "Comparison operator and function reference: IN".
+MOST_CANDIDATES = 100
 
 _PLACEHOLDER = re.compile(r"[#:]f[0-9]+")
 
@@ -108,18 +112,49 @@ def _not(operand: _Condition) -> _Condition:
 
 
 @dataclass(frozen=True, slots=True)
-class _Knowledge:
-    """Sufficient conditions for what an expression gives; ``drop`` for FALSE or NULL without knowing which."""
+class _Ways:
+    """When a part may be TRUE, FALSE, NULL or an error; of a value that is no BOOLEAN, ``true`` and ``false`` both mean
+    that it is there. ``keep``: TRUE or an error; ``keep_not``: FALSE or an error."""
 
-    true: _Condition = False
-    false: _Condition = False
-    null: _Condition = False
-    safe: _Condition = False
-    either: _Condition = False
+    true: _Condition = True
+    false: _Condition = True
+    null: _Condition = True
+    error: _Condition = True
+    keep: _Condition = True
+    keep_not: _Condition = True
 
     @property
-    def drop(self) -> _Condition:
-        return _or(self.null, self.false, self.either)
+    def value(self) -> _Condition:
+        return _or(self.true, self.false)
+
+
+UNKNOWN = _Ways()
+
+
+def _ways(true: _Condition, false: _Condition, null: _Condition, error: _Condition) -> _Ways:
+    return _Ways(true, false, null, error, _or(true, error), _or(false, error))
+
+
+def _not_of(ways: _Ways) -> _Ways:
+    return _Ways(ways.false, ways.true, ways.null, ways.error, ways.keep_not, ways.keep)
+
+
+def _atoms(condition: _Condition) -> Iterator[str]:
+    match condition:
+        case bool():
+            return
+        case _Atom(text=text):
+            yield text
+        case _Not(operand=operand):
+            yield from _atoms(operand)
+        case _Junction(operands=operands):
+            for one in operands:
+                yield from _atoms(one)
+
+
+def _size(*conditions: _Condition) -> int:
+    """How many atoms there are; a list of candidates counts each."""
+    return sum(1 + atom.count(",") for condition in conditions for atom in _atoms(condition))
 
 
 @dataclass(slots=True)
@@ -137,21 +172,29 @@ class _Placeholders:
 
 def server_filter(predicate: Expression) -> ServerFilter | None:
     """The condition that the server can evaluate for a predicate; None where it could leave nothing out."""
-    placeholders = _Placeholders()
-    keep = _not(_know(predicate, placeholders).drop)
-    if isinstance(keep, bool):
-        return None
-    text = _text(keep)
-    operators = text.count(" AND ") + text.count(" OR ") + text.count("NOT ") + text.count("(") + text.count(" = ")
-    if len(text.encode()) > LONGEST_EXPRESSION or operators > MOST_OPERATORS:
+    for most in _SIZES:
+        marks = _Placeholders()
+        keep = _know(predicate, marks, most).keep
+        if isinstance(keep, bool):
+            # Also where the predicate is never TRUE nor an error: there is no expression that keeps nothing.
+            return None
+        text = _text(keep)
+        operators = text.count(" AND ") + text.count(" OR ") + sum(1 + atom.count(",") for atom in _atoms(keep))
+        if len(text.encode()) <= LONGEST_EXPRESSION and operators <= MOST_OPERATORS:
+            break
+    else:
         return None
     # The server refuses placeholders that the expression does not use.
     used = set(_PLACEHOLDER.findall(text))
     return ServerFilter(
         text,
-        tuple((mark, name) for name, mark in placeholders.names.items() if mark in used),
-        tuple((mark, value) for value, mark in placeholders.values.items() if mark in used),
+        tuple((mark, name) for name, mark in marks.names.items() if mark in used),
+        tuple((mark, value) for value, mark in marks.values.items() if mark in used),
     )
+
+
+# What a condition may have of atoms, tried in turn until the whole is within the limits above.
+_SIZES = (120, 60, 30, 12)
 
 
 def _text(condition: _Condition) -> str:
@@ -171,154 +214,209 @@ _OPPOSITE = {"=": "<>", "<>": "=", "<": ">=", ">=": "<", ">": "<=", "<=": ">"}
 _COMPARABLE = frozenset({Type.STRING, Type.NUMBER})
 
 
-def _know(expression: Expression, marks: _Placeholders) -> _Knowledge:
+def _know(expression: Expression, marks: _Placeholders, most: int) -> _Ways:
+    """When an expression may come out how; no condition has more than about ``most`` atoms."""
     match expression:
         case Constant(value=None):
-            return _Knowledge(null=True, safe=True)
+            return _ways(False, False, True, False)
         case Constant(value=bool() as value):
-            return _Knowledge(true=value, false=not value, safe=True)
+            return _ways(value, not value, False, False)
         case Constant():
-            return _Knowledge(safe=True)
+            return _ways(True, True, False, False)
         case Attribute(steps=()):
-            name = marks.name(expression)
-            missing = _or(
-                _Atom(f"attribute_not_exists({name})"), _Atom(f"attribute_type({name}, {_tag(marks, 'NULL')})")
-            )
-            return _Knowledge(null=missing, safe=True)
+            there = _there(expression, marks)
+            return _ways(there, there, _not(there), False)
         case Attribute():
             # A step into something else than a map or a list is an error that the server does not know.
-            return _Knowledge(null=_Atom(f"attribute_not_exists({marks.name(expression)})"))
+            there = _there(expression, marks)
+            return _ways(there, there, True, there)
         case Call():
-            return _know_call(expression, marks)
+            return _know_call(expression, marks, most)
+
+
+def _there(attribute: Attribute, marks: _Placeholders) -> _Condition:
+    """The attribute is there, and is not NULL."""
+    mark = marks.name(attribute)
+    return _and(_Atom(f"attribute_exists({mark})"), _Not(_Atom(f"attribute_type({mark}, {_tag(marks, 'NULL')})")))
 
 
 def _tag(marks: _Placeholders, tag: str) -> str:
     return marks.value(tag)
 
 
-def _know_call(call: Call, marks: _Placeholders) -> _Knowledge:
+def _know_call(call: Call, marks: _Placeholders, most: int) -> _Ways:
     name = call.function.name
     if name in ("AND", "OR"):
-        left, right = (_boolean(a, marks) for a in call.arguments)
-        return _know_and(left, right) if name == "AND" else _know_or(left, right)
+        parts = [_boolean(operand, marks, most) for operand in _operands(call)]
+        if name == "AND":
+            return _all(parts, most)
+        # Not one of them is not TRUE; OR stops at TRUE as AND does at FALSE.
+        return _not_of(_all([_not_of(part) for part in parts], most))
     if name == "NOT":
-        operand = _boolean(call.arguments[0], marks)
-        return _Knowledge(operand.false, operand.true, operand.null, operand.safe)
+        return _not_of(_boolean(call.arguments[0], marks, most))
     if name in ("IS NULL", "IS MISSING") and isinstance(call.arguments[0], Attribute) and not call.arguments[0].steps:
-        mark = marks.name(call.arguments[0])
-        true: _Condition = _Atom(f"attribute_not_exists({mark})")
+        missing: _Condition = _Atom(f"attribute_not_exists({marks.name(call.arguments[0])})")
         if name == "IS NULL":
-            true = _or(true, _Atom(f"attribute_type({mark}, {_tag(marks, 'NULL')})"))
-        return _Knowledge(true=true, false=_not(true), safe=True)
+            missing = _not(_there(call.arguments[0], marks))
+        return _ways(missing, _not(missing), False, False)
     if name in _OPPOSITE:
-        return _know_comparison(call, marks)
+        return _know_comparison(call, marks, most)
     if name == "IN":
         return _know_in(call, marks)
-    return _strict(call, marks)
+    return _strict(call, marks, most)
 
 
-def _boolean(expression: Expression, marks: _Placeholders) -> _Knowledge:
-    """What is known of an operand of AND, OR, NOT: an attribute there must be a BOOLEAN."""
-    if isinstance(expression, Attribute) and not expression.steps:
-        mark = marks.name(expression)
-        known = _know(expression, marks)
-        true = _Atom(f"{mark} = {marks.value(True)}")
-        false = _Atom(f"{mark} = {marks.value(False)}")
-        return _Knowledge(true, false, known.null, _or(known.null, _type_is(expression, Type.BOOLEAN, marks)))
-    return _know(expression, marks)
-
-
-def _know_and(left: _Knowledge, right: _Knowledge) -> _Knowledge:
-    return _Knowledge(
-        true=_and(left.true, right.true),
-        false=_or(left.false, _and(left.safe, right.false)),
-        null=_or(_and(left.null, _or(right.null, right.true)), _and(left.true, right.null)),
-        safe=_or(left.false, _and(left.safe, right.safe)),
-        either=_or(_and(left.safe, right.drop), _and(left.drop, right.safe)),
-    )
-
-
-def _know_or(left: _Knowledge, right: _Knowledge) -> _Knowledge:
-    return _Knowledge(
-        true=_or(left.true, _and(left.safe, right.true)),
-        false=_and(left.false, right.false),
-        null=_or(_and(left.null, right.drop), _and(left.drop, right.null)),
-        safe=_or(left.true, _and(left.safe, right.safe)),
-        either=_and(left.drop, right.drop),
-    )
-
-
-def _strict(call: Call, marks: _Placeholders) -> _Knowledge:
-    """A function that gives NULL for NULL, of which nothing else is known."""
-    if call.function.nulls is not Nulls.PROPAGATE:
-        return _Knowledge()
-    known = [_know(argument, marks) for argument in call.arguments]
-    null = _and(_or(*(k.null for k in known)), *(k.safe for k in known))
-    return _Knowledge(null=null, safe=_or(null, _total(call, marks)))
-
-
-def _total(call: Call, marks: _Placeholders) -> _Condition:
-    """When a call is surely no error: its functions never fail, and its arguments have the right types."""
-    if call.function.name not in ("length", "lower", "upper", "trim"):
-        return False
-    conditions: list[_Condition] = []
-    for argument, accepted in zip(call.arguments, call.candidates[0].accepts, strict=True):
-        if isinstance(argument, Attribute) and not argument.steps and len(accepted) == 1:
-            conditions.append(_type_is(argument, next(iter(accepted)), marks))
-        elif isinstance(argument, Attribute):
-            return False
+def _operands(call: Call) -> Iterator[Expression]:
+    """The operands of a chain of one operator, from left to right, as it evaluates them."""
+    for argument in call.arguments:
+        if isinstance(argument, Call) and argument.function.name == call.function.name:
+            yield from _operands(argument)
         else:
-            conditions.append(_know(argument, marks).safe)
-    return _and(*conditions) if len(call.candidates) == 1 else False
+            yield argument
 
 
-def _type_is(attribute: Attribute, type_: Type, marks: _Placeholders) -> _Condition:
+def _boolean(expression: Expression, marks: _Placeholders, most: int) -> _Ways:
+    """When an operand of AND, OR, NOT may come out how: an attribute there must be a BOOLEAN."""
+    if isinstance(expression, Attribute) and not expression.steps:
+        mark, there = marks.name(expression), _there(expression, marks)
+        true, false = (_Atom(f"{mark} = {marks.value(value)}") for value in (True, False))
+        return _Ways(
+            true, false, _not(there), _and(there, _Not(_type_is(expression, Type.BOOLEAN, marks))),
+            _and(there, _Not(false)), _and(there, _Not(true)),
+        )  # fmt: skip
+    return _know(expression, marks, most)
+
+
+def _all(parts: list[_Ways], most: int) -> _Ways:
+    """AND of some operands: an operand is reached where those before it are TRUE or NULL."""
+    true = _and(*_first([part.true for part in parts], most))
+    error: _Condition = True
+    keep: _Condition = True
+    for count in range(len(parts), 0, -1):
+        # The last operands are left out where there are too many: nothing is known of them then.
+        some = parts if count == len(parts) else [*parts[:count], UNKNOWN]
+        reached = [_size(*(p.true for p in some[:i]), *(p.null for p in some[:i])) for i in range(len(some))]
+        errors, keeps = (_size(*conditions) for conditions in zip(*((p.error, p.keep) for p in some), strict=True))
+        if sum(reached) + errors + keeps <= most:
+            error = _or(*(_and(*(_or(p.true, p.null) for p in some[:i]), part.error) for i, part in enumerate(some)))
+        elif errors + keeps <= most and count == len(parts):
+            error = _or(*(part.error for part in some))
+        else:
+            continue
+        keep = _or(_and(*(part.keep for part in some)), error)
+        if keep is not True:
+            break
+    return _Ways(
+        true,
+        _any([part.false for part in parts], most),
+        _any([part.null for part in parts], most),
+        error,
+        keep,
+        _any([part.keep_not for part in parts], most),
+    )
+
+
+def _first(conditions: list[_Condition], most: int) -> list[_Condition]:
+    """As many of the conditions as ``most`` allows."""
+    while _size(*conditions) > most:
+        conditions = conditions[:-1]
+    return conditions
+
+
+def _any(conditions: list[_Condition], most: int) -> _Condition:
+    return True if _size(*conditions) > most else _or(*conditions)
+
+
+def _strict(call: Call, marks: _Placeholders, most: int) -> _Ways:
+    """A function that gives NULL for NULL, of which nothing else is known but when it is total."""
+    if call.function.nulls is not Nulls.PROPAGATE:
+        return UNKNOWN
+    if _is_text_function(call):
+        (argument,) = call.arguments
+        if isinstance(argument, Attribute):
+            return _typed(argument, Type.STRING, marks)
+        return _know(argument, marks, most)
+    known = [_know(argument, marks, most) for argument in call.arguments]
+    value = _and(*_first([k.value for k in known], most))
+    errors = _any([k.error for k in known], most)
+    null = _any([k.null for k in known], most)
+    keep = _or(_and(*_first([_or(k.keep, k.keep_not) for k in known], most)), errors)
+    return _Ways(value, value, null, errors if _is_total(call) else _or(value, errors), keep, keep)
+
+
+def _typed(attribute: Attribute, type_: Type, marks: _Placeholders) -> _Ways:
+    """An attribute where a value of one type is needed."""
+    there, same = _there(attribute, marks), _type_is(attribute, type_, marks)
+    return _Ways(same, same, _not(there), _and(there, _Not(same)), there, there)
+
+
+def _is_text_function(call: Call) -> bool:
+    """Whether a call never fails for a STRING, and fails for every other value."""
+    if call.function.name not in ("length", "lower", "upper", "trim") or len(call.arguments) != 1:
+        return False
+    (argument,) = call.arguments
+    return argument.type is Type.STRING or (isinstance(argument, Attribute) and not argument.steps)
+
+
+def _is_total(call: Call) -> bool:
+    """Whether a call never fails itself: a comparison of two numbers or two texts."""
+    types = {argument.type for argument in call.arguments}
+    return call.function.name in _OPPOSITE and types in ({Type.STRING}, {Type.NUMBER})
+
+
+def _type_is(attribute: Attribute, type_: Type, marks: _Placeholders) -> _Atom:
     return _Atom(f"attribute_type({marks.name(attribute)}, {_tag(marks, TAG_OF[type_])})")
 
 
-def _know_comparison(call: Call, marks: _Placeholders) -> _Knowledge:
+def _know_comparison(call: Call, marks: _Placeholders, most: int) -> _Ways:
     operator = call.function.name
     left, right = call.arguments
     if isinstance(left, Constant) and not isinstance(right, Constant):
         left, right, operator = right, left, _MIRRORED[operator]
-    strict = _strict(call, marks)
-    if not isinstance(right, Constant) or right.value is None:
-        return strict
-    if isinstance(left, Attribute) and not left.steps and right.type in _COMPARABLE:
-        mark, value = marks.name(left), marks.value(right.value)
-        same = _type_is(left, right.type, marks)
-        true: _Condition = _Atom(f"{mark} {operator} {value}")
-        false: _Condition = _Atom(f"{mark} {_OPPOSITE[operator]} {value}")
-        # An attribute of another type is unequal to the server, but an error here.
-        if operator == "<>":
-            true = _and(same, true)
-        if operator == "=":
-            false = _and(same, false)
-        return _Knowledge(true, false, strict.null, _or(strict.null, same))
-    if _is_length(left) and isinstance(right.value, Decimal):
-        assert isinstance(left, Call)
-        (text,) = left.arguments
-        assert isinstance(text, Attribute)
-        empty = _Atom(f"{marks.name(text)} = {marks.value('')}")
-        if (operator, right.value) in ((">", Decimal(0)), ("<>", Decimal(0)), (">=", Decimal(1))):
-            return _Knowledge(false=empty, null=strict.null, safe=_or(strict.null, _total(left, marks)))
-    return strict
+    if isinstance(right, Constant) and right.value is not None:
+        if isinstance(left, Attribute) and not left.steps and right.type in _COMPARABLE:
+            return _know_attribute(left, operator, right, marks)
+        if isinstance(left, Call) and left.function.name == "length" and _is_text_function(left):
+            (text,) = left.arguments
+            if isinstance(text, Attribute) and (operator, right.value) in _NOT_EMPTY:
+                return _know_not_empty(text, marks)
+            if isinstance(text, Attribute) and (operator, right.value) in _EMPTY:
+                return _not_of(_know_not_empty(text, marks))
+    return _strict(call, marks, most)
 
 
-def _is_length(expression: Expression) -> bool:
-    if not isinstance(expression, Call) or expression.function.name != "length":
-        return False
-    (argument,) = expression.arguments
-    return isinstance(argument, Attribute) and not argument.steps
+def _know_attribute(left: Attribute, operator: str, right: Constant, marks: _Placeholders) -> _Ways:
+    """A comparison of an attribute with a text or a number; the server's is FALSE, not an error, for another type."""
+    there, same = _there(left, marks), _type_is(left, right.type, marks)
+    mark, value = marks.name(left), marks.value(right.value)
+    error = _and(there, _Not(same))
+    if operator == "<>":
+        return _not_of(_know_attribute(left, "=", right, marks))
+    true, false = _Atom(f"{mark} {operator} {value}"), _Atom(f"{mark} {_OPPOSITE[operator]} {value}")
+    if operator == "=":
+        # To the server everything of another type is unequal.
+        return _Ways(true, _and(same, false), _not(there), error, _or(true, error), _and(there, _Not(true)))
+    return _Ways(true, false, _not(there), error, _and(there, _Not(false)), _and(there, _Not(true)))
 
 
-def _know_in(call: Call, marks: _Placeholders) -> _Knowledge:
+_NOT_EMPTY = ((">", Decimal(0)), ("<>", Decimal(0)), (">=", Decimal(1)))
+_EMPTY = (("<=", Decimal(0)), ("=", Decimal(0)), ("<", Decimal(1)))
+
+
+def _know_not_empty(text: Attribute, marks: _Placeholders) -> _Ways:
+    there, same = _there(text, marks), _type_is(text, Type.STRING, marks)
+    empty = _Atom(f"{marks.name(text)} = {marks.value('')}")
+    error = _and(there, _Not(same))
+    return _Ways(_and(same, _Not(empty)), empty, _not(there), error, _and(there, _Not(empty)), _or(empty, error))
+
+
+def _know_in(call: Call, marks: _Placeholders) -> _Ways:
     operand, *items = call.arguments
-    strict = _know(operand, marks)
     constants = [item for item in items if isinstance(item, Constant) and item.type in _COMPARABLE]
-    plain = isinstance(operand, Attribute) and not operand.steps and len(constants) == len(items) <= 100
+    plain = isinstance(operand, Attribute) and not operand.steps and len(constants) == len(items) <= MOST_CANDIDATES
     if not plain or not isinstance(operand, Attribute) or len({c.type for c in constants}) != 1:
-        return _Knowledge()
+        return UNKNOWN
+    there, same = _there(operand, marks), _type_is(operand, constants[0].type, marks)
     among = _Atom(f"{marks.name(operand)} IN ({', '.join(marks.value(c.value) for c in constants)})")
-    same = _type_is(operand, constants[0].type, marks)
-    return _Knowledge(among, _and(same, _not(among)), strict.null, _or(strict.null, same))
+    error = _and(there, _Not(same))
+    return _Ways(among, _and(same, _Not(among)), _not(there), error, _or(among, error), _and(there, _Not(among)))

@@ -28,6 +28,8 @@ from ddbetl.syntax.formatter import format_expression, format_identifier
 __all__ = ["as_json", "as_text", "duration", "estimate", "size"]
 
 SCHEMA_VERSION = 1
+# A longer filter is shown once, as it is sent.
+LONGEST_FILTER = 320
 # Bytes that one read unit reads, eventually or strongly consistent. Source: DynamoDB Developer Guide, "Capacity".
 EVENTUAL_BYTES = 8192
 STRONG_BYTES = 4096
@@ -69,17 +71,12 @@ def how(column: OutputColumn) -> str:
     return "vectorised"
 
 
-def _calls(plan: PhysicalPlan) -> Iterator[Call]:
-    """All calls of a plan's expressions, from the outside in."""
-    roots = [c.expression for c in plan.transform.projection.columns]
-    if plan.transform.predicate is not None:
-        roots.append(plan.transform.predicate)
-    waiting: list[Expression] = roots[::-1]
-    while waiting:
-        expression = waiting.pop()
-        if isinstance(expression, Call):
-            yield expression
-            waiting += expression.arguments[::-1]
+def _calls(expression: Expression) -> Iterator[Call]:
+    """All calls of an expression, from the outside in."""
+    if isinstance(expression, Call):
+        yield expression
+        for argument in expression.arguments:
+            yield from _calls(argument)
 
 
 def as_json(plan: PhysicalPlan, sites: Mapping[Connection, Site]) -> dict[str, Any]:
@@ -195,9 +192,12 @@ def _sources(plan: PhysicalPlan, sites: Mapping[Connection, Site]) -> str:
         rows = [(s.table.name, str(s.table.connection), _budget(s.budget)) for s in plan.scans]
         return f"SOURCES  offline: the tables were not looked up\n{columns(_without_empty(rows))}"
     places = [_place(sites.get(scan.table.connection)) for scan in plan.scans]
-    one_place = len(set(places)) == 1
+    regions = [place.partition(",")[0] for place in places]
+    marks = [""] * len(places) if len(set(places)) == 1 else places
+    if len(set(regions)) == len(set(places)) > 1:
+        marks = regions
     rows_ = [("table", "items", "size", "segments", "units/s", "", "")]
-    for scan, place in zip(plan.scans, places, strict=True):
+    for scan, mark in zip(plan.scans, marks, strict=True):
         assert scan.table.description is not None
         rows_.append(
             (
@@ -207,7 +207,7 @@ def _sources(plan: PhysicalPlan, sites: Mapping[Connection, Site]) -> str:
                 str(scan.segments),
                 "unlimited" if scan.budget.units is None else rate(scan.budget.units),
                 "" if scan.budget.units is None else scan.budget.basis,
-                "" if one_place else place,
+                mark,
             )
         )
     if len(plan.scans) > 1:
@@ -215,8 +215,8 @@ def _sources(plan: PhysicalPlan, sites: Mapping[Connection, Site]) -> str:
         volume = sum(s.table.description.size for s in plan.scans if s.table.description is not None)
         segments = sum(s.segments for s in plan.scans)
         rows_.append((f"{len(plan.scans)} tables", f"{items:,}", size(volume), str(segments), "", "", ""))
-    title = f"SOURCES  {places[0]}" if one_place else "SOURCES"
-    return f"{title.rstrip()}\n{columns(rows_, right=(1, 2, 3, 4))}"
+    title = f"SOURCES  {'; '.join(dict.fromkeys(places))}".rstrip()
+    return f"{title}\n{columns(rows_, right=(1, 2, 3, 4))}"
 
 
 def _without_empty(rows: Sequence[tuple[str, ...]]) -> list[tuple[str, ...]]:
@@ -251,8 +251,9 @@ def _read(plan: PhysicalPlan) -> str:
 
 def _server_filter(plan: PhysicalPlan, condition: ServerFilter | None) -> list[tuple[str, str]]:
     if condition is not None:
+        text = _filter(condition)
         return [
-            ("the server filters", _filter(condition)),
+            ("the server filters", text if len(text) <= LONGEST_FILTER else "by the FilterExpression below"),
             ("", "(keeps more than WHERE does; the exact WHERE runs here)"),
         ]
     if plan.transform.predicate is not None:
@@ -300,7 +301,11 @@ def _request(scan: ScanExec) -> dict[str, str]:
 def _compute(plan: PhysicalPlan) -> str:
     rows: list[tuple[str, ...]] = []
     transform = plan.transform
+    roots = [column.expression for column in transform.projection.columns]
+    slow = [column.expression for column in transform.projection.columns if how(column) == "by reference"]
     if transform.predicate is not None:
+        roots.append(transform.predicate)
+        slow += [transform.predicate] if not transform.statement.filters else []
         how_ = "vectorised" if transform.statement.filters else "by reference"
         rows.append(("WHERE", _one_line(transform.predicate_text), "", how_))
     if transform.projection.star is not None:
@@ -313,14 +318,21 @@ def _compute(plan: PhysicalPlan) -> str:
         type_ = "any type" if str(column.expression.type) == "ANY" else str(column.expression.type)
         rows.append((_name(column.name), _one_line(column.text), type_, how(column)))
     title = "COMPUTE"
-    if any(call.function.category == "time" for call in _calls(plan)):
+    if any(call.function.category == "time" for root in roots for call in _calls(root)):
         title += f"  texts without an offset are read in {plan.logical.settings.zone.name}"
     page = f"{title}\n{columns(rows, wrap=1)}"
     if not transform.statement.filters or not transform.statement.projects:
         page += "\n  so every row goes by reference: in Python, exact, but some fifty times slower"
-        reasons = [c.implementation.slow_because for call in _calls(plan) for c in call.candidates]
-        page += "".join(f"; {reason}" for reason in dict.fromkeys(reasons) if reason)
+        reasons = "; ".join(dict.fromkeys(reason for root in slow for reason in _why_slow(root)))
+        page += f"\n  ({reasons})" if reasons else ""
     return page
+
+
+def _why_slow(root: Expression) -> Iterator[str]:
+    """Why an expression has no fast path, as far as its functions say."""
+    for call in _calls(root):
+        if all(c.implementation.lower is None for c in call.candidates):
+            yield from (c.implementation.slow_because for c in call.candidates if c.implementation.slow_because)
 
 
 def _one_line(text: str) -> str:
@@ -361,7 +373,8 @@ def _estimate(plan: PhysicalPlan) -> str:
     note = "from the sizes that DynamoDB counts every six hours; this page cost no units"
     if not predicted.read_units:
         return f"ESTIMATE  the tables are empty or too new to be counted\n  ({note})"
-    units = f"reading costs about {max(1, predicted.read_units):,.0f} read units"
-    if predicted.read_seconds is not None:
+    count = max(1, round(predicted.read_units))
+    units = f"reading costs {'at most' if plan.limit is not None else 'about'} {count:,} read unit{'s' * (count > 1)}"
+    if predicted.read_seconds is not None and plan.limit is None:
         units += f" and takes {duration(max(1, predicted.read_seconds))} or more at these rates"
     return f"ESTIMATE  {units}\n  ({note})"

@@ -5,10 +5,16 @@ In: cells, counts. Out: text of at most WIDTH columns where the cells allow it.
 
 from __future__ import annotations
 
+import re
 import textwrap
 from collections.abc import Sequence
 
 WIDTH = 100
+
+# Stands for a blank where a line is not broken.
+_GLUE = "\ue000"
+# Brackets without brackets inside, with the word before them, and the pairs of a JSON object.
+_TOGETHER = re.compile(r"(?:NOT )?\([^()]*\)|\"[^\"]*\": ")
 
 
 def columns(rows: Sequence[Sequence[str]], right: tuple[int, ...] = (), wrap: int | None = None) -> str:
@@ -41,10 +47,13 @@ def _broken(row: Sequence[str], wrap: int | None, widths: Sequence[int]) -> list
 
 
 def wrapped(text: str, width: int) -> list[str]:
-    """A text in lines, broken between words; a longer word stays whole."""
-    return textwrap.wrap(
-        text, width, break_long_words=False, break_on_hyphens=False, replace_whitespace=False, drop_whitespace=True
-    ) or [""]
+    """A text in lines, broken between words, where it can be outside of brackets; a longer word stays whole."""
+
+    def glued(together: re.Match[str]) -> str:
+        return together[0].replace(" ", _GLUE) if len(together[0]) <= width // 2 else together[0]
+
+    lines = textwrap.wrap(_TOGETHER.sub(glued, text), width, break_long_words=False, break_on_hyphens=False)
+    return [line.replace(_GLUE, " ") for line in lines] or [""]
 
 
 def size(count: int) -> str:

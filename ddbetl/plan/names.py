@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from functools import cache
 
 from ddbetl.syntax import ast
 
@@ -78,26 +77,26 @@ def _text(part: ast.NamePart) -> str:
 
 
 def _match(parts: tuple[ast.NamePart, ...], name: str) -> bool:
-    @cache
-    def rest(index: int, at: int) -> bool:
-        if index == len(parts):
-            return at == len(name)
-        match parts[index]:
+    # Where the parts so far can end: all at once, so that many stars take no longer than one.
+    ends = {0}
+    for part in parts:
+        if not ends:
+            return False
+        match part:
             case ast.Literal(text=text):
-                return name.startswith(text, at) and rest(index + 1, at + len(text))
+                ends = {end + len(text) for end in ends if name.startswith(text, end)}
             case ast.AnyText():
-                return any(rest(index + 1, end) for end in range(at, len(name) + 1))
+                ends = set(range(min(ends), len(name) + 1))
             case ast.AnyCharacter():
-                return at < len(name) and rest(index + 1, at + 1)
+                ends = {end + 1 for end in ends if end < len(name)}
             case ast.CharacterClass(text=text):
-                return at < len(name) and _in_class(text, name[at]) and rest(index + 1, at + 1)
+                ends = {end + 1 for end in ends if end < len(name) and _in_class(text, name[end])}
             case ast.Range(low=low, high=high):
-                end = at + len(low)
-                return end <= len(name) and low <= name[at:end] <= high and rest(index + 1, end)
+                lengths = {end: end + len(low) for end in ends if end + len(low) <= len(name)}
+                ends = {end for start, end in lengths.items() if low <= name[start:end] <= high}
             case ast.ParameterPart():
                 return False
-
-    return rest(0, 0)
+    return len(name) in ends
 
 
 def _in_class(text: str, character: str) -> bool:

@@ -148,12 +148,11 @@ def _collisions(logical: LogicalPlan, found: Parts) -> tuple[Diagnostic, ...]:
     for table in found.scan.tables:
         if table.description is not None:
             lost += [k.name for k in table.description.key if k.name not in carried and k.name not in lost]
-    target = found.write.target.name
     if lost:
         which = " and ".join(lost)
-        message = f"two items can become one of {target}: {which} of the source's key does not reach its key unchanged"
+        message = f"two items can become one: {which} of the source's key is not in the target's key unchanged"
     elif len(found.scan.tables) > 1 and not any(_tells_tables_apart(column.expression) for column in losing):
-        message = f"two items can become one of {target}: each of the tables may have an item of the same key"
+        message = "two items can become one: several of the tables may have an item of the same key"
     else:
         return ()
     span = losing[0].span if losing else None

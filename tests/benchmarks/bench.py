@@ -1,7 +1,7 @@
 """The side-by-side benchmark of the main job: `make bench`, or `make bench-quick` for under a minute.
 
-In: the peers of peers.py and ddbetl's own command line, against one canned server on this machine. Out: a table on
-stdout, a JSON file in bench-results/.
+In: the peers of peers.py and ddbetl's own command line, against one canned server on this machine; and the columns of
+times.py, whose texts are read by ddbetl, Joda-Time and Python. Out: tables on stdout, a JSON file in bench-results/.
 
 Each section first lets every peer do a small job in the server's verify mode and compares what was written, item by
 item; only then are there times. Timed runs are interleaved (every peer once a round); ratios are taken within a
@@ -26,10 +26,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from tests.benchmarks import report
+from tests.benchmarks import report, times
 from tests.benchmarks.measure import ROOT, Measured, Server, canned_server, client_environment, run_client
 from tests.benchmarks.peers import PEERS
 from tests.benchmarks.report import Probe, Run, Section
+from tests.benchmarks.time_readers import Disagreement
 from tests.benchmarks.tls_pair import can_make
 
 BASELINE = "boto3_loop"
@@ -57,11 +58,12 @@ class Size:
     verify_items: int
     probe_seconds: float
     budget_seconds: float
-    """No run is begun that would probably end after this."""
+    """No run is begun that would probably end after this; reading times comes last, and always."""
+    reading: times.Amount
 
 
-FULL = Size(2, 60, 5, 3, 3, 600, 3.0, 540.0)
-QUICK = Size(1, 25, 2, 0, 3, 200, 1.0, 50.0)
+FULL = Size(2, 60, 5, 3, 3, 600, 3.0, 540.0, times.FULL)
+QUICK = Size(1, 25, 2, 0, 3, 200, 1.0, 50.0, times.QUICK)
 
 
 def main() -> int:
@@ -101,7 +103,9 @@ def main() -> int:
                 print(report.section_text(sections[-1], BASELINE))
         elif size.side_rounds and not can_make():
             print("\nHTTPS is left out: there is no openssl command to make a certificate with.")
-    except Failed as failed:
+        read = times.measure(size.reading)
+        print(times.times_text(read), flush=True)
+    except (Failed, Disagreement) as failed:
         print(f"\nNo figures: {failed}", file=sys.stderr)
         return 1
     titles = {peer: title(peer) for peer in peers}
@@ -116,6 +120,7 @@ def main() -> int:
             "items_per_page": ITEMS_PER_PAGE,
             "no_transform": [asdict(probe) for probe in probes],
             "sections": [report.section_json(section, BASELINE) for section in sections],
+            "times": times.times_json(read),
             "rounds_left_out": bench.cut_short,
             "seconds": round(time.monotonic() - started, 1),
         }

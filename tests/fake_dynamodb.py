@@ -1,0 +1,245 @@
+"""A DynamoDB of dictionaries that misbehaves as a test says, and whole jobs run against it.
+
+In: items of source tables, a target's key, a fault for each request. Out: what the target holds then, and the requests
+that were made. It honours no filter and no projection: a server may send too much. It refuses what DynamoDB refuses in a
+BatchWriteItem: more than 25 puts, a key twice, a key missing or empty, an item that is too large.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import random
+import socket
+import struct
+import zlib
+from collections import Counter
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from threading import Event
+from typing import Any, TypeAlias
+
+from planned import HERE
+from reference import comparable
+
+from ddbetl.connectors.dynamodb.access import Access
+from ddbetl.connectors.dynamodb.endpoint import Endpoint
+from ddbetl.connectors.dynamodb.signer import Credentials
+from ddbetl.connectors.dynamodb.wire import WireSettings
+from ddbetl.engine.executor import execute
+from ddbetl.engine.loop import run_async
+from ddbetl.engine.report import Progress, RunReport
+from ddbetl.engine.rows import item_size
+from ddbetl.plan.physical import PhysicalPlan
+
+Item = dict[str, dict[str, Any]]
+
+SECRET = "wJalrXUtnFEMI-K7MDENG"
+TOKEN = "session-token-of-this-test"
+
+
+class Refused(Exception):
+    """An answer that is an error: code, status, message."""
+
+    def __init__(self, code: str, status: int = 400, message: str = "because") -> None:
+        super().__init__(code)
+        self.code = code
+        self.status = status
+        self.message = message
+
+
+@dataclass(frozen=True)
+class Call:
+    """A request: its place among those of its operation, from 0."""
+
+    operation: str
+    number: int
+    body: dict[str, Any]
+
+
+# What happens to a request. Returns None for a good answer, or a way to spoil it: see ``Fake._answer``. Raises Refused.
+Fault: TypeAlias = Callable[[Call], "Awaitable[str | None] | str | None"]
+
+
+def no_fault(call: Call) -> None:
+    return None
+
+
+@dataclass
+class Fake:
+    """``page``: items a page. ``unprocessed``: of the puts of a request, those that come back."""
+
+    sources: Mapping[str, Sequence[Item]]
+    key: tuple[tuple[str, str], ...] = (("id", "S"),)
+    target: str = "Target"
+    page: int = 40
+    fault: Fault = no_fault
+    unprocessed: Callable[[Call, list[Any]], list[Any]] = lambda call, puts: []
+    reports_capacity: bool = True
+    items: dict[str, Item] = field(default_factory=dict)
+    calls: Counter[str] = field(default_factory=Counter)
+    written: Counter[str] = field(default_factory=Counter)
+    url: str = ""
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            while True:
+                head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").lower()
+                lines = dict(line.split(": ", 1) for line in head.split("\r\n")[1:] if line)
+                body = await reader.readexactly(int(lines["content-length"]))
+                operation = {"scan": "Scan", "batchwriteitem": "BatchWriteItem"}[lines["x-amz-target"].split(".")[1]]
+                call = Call(operation, self.calls[operation], json.loads(body))
+                self.calls[operation] += 1
+                if not await self._answer(call, writer):
+                    break
+        except (ConnectionError, asyncio.IncompleteReadError):
+            return
+        finally:
+            writer.transport.abort()
+
+    async def _answer(self, call: Call, writer: asyncio.StreamWriter) -> bool:
+        """Answer a request; False when the connection is broken then."""
+        try:
+            spoilt = self.fault(call)
+            if isinstance(spoilt, Awaitable):
+                spoilt = await spoilt
+            if spoilt == "reset":
+                writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                return False
+            content, status = self._scan(call) if call.operation == "Scan" else self._write(call), 200
+        except Refused as refused:
+            content = {"__type": f"com.amazonaws.dynamodb.v20120810#{refused.code}", "message": refused.message}
+            spoilt, status = None, refused.status
+        body = json.dumps(content, separators=(",", ":")).encode()
+        crc, length = zlib.crc32(body), len(body)
+        match spoilt:
+            case "lost":  # The request was processed, and nobody hears of it.
+                return False
+            case "cut":
+                body = body[: len(body) // 2]
+            case "crc":
+                crc ^= 1
+            case "empty":
+                body, crc, length = b"{}", zlib.crc32(b"{}"), 2
+            case "page":
+                body = b"<html>Please log in</html>"
+                crc, length = zlib.crc32(body), len(body)
+        writer.write(
+            b"HTTP/1.1 %d X\r\nx-amz-crc32: %d\r\nContent-Length: %d\r\n\r\n" % (status, crc, length) + body
+        )
+        await writer.drain()
+        return spoilt != "cut"
+
+    def _scan(self, call: Call) -> dict[str, Any]:
+        segment, segments = call.body.get("Segment", 0), call.body.get("TotalSegments", 1)
+        if call.body["TableName"] not in self.sources:
+            raise Refused("ResourceNotFoundException", message="Requested resource not found")
+        mine = [item for i, item in enumerate(self.sources[call.body["TableName"]]) if i % segments == segment]
+        start = int(call.body.get("ExclusiveStartKey", {"at": {"N": "0"}})["at"]["N"])
+        page = mine[start : start + min(self.page, call.body.get("Limit", self.page))]
+        answer: dict[str, Any] = {"Items": page, "Count": len(page), "ScannedCount": len(page)}
+        if start + len(page) < len(mine):
+            answer["LastEvaluatedKey"] = {"at": {"N": str(start + len(page))}}
+        if self.reports_capacity:
+            answer["ConsumedCapacity"] = {"TableName": call.body["TableName"], "CapacityUnits": len(page) / 2}
+        return answer
+
+    def _write(self, call: Call) -> dict[str, Any]:
+        ((table, puts),) = call.body["RequestItems"].items()
+        assert table == self.target
+        items = [put["PutRequest"]["Item"] for put in puts]
+        if not 1 <= len(items) <= 25:
+            raise Refused("ValidationException", message="Too many items requested for the BatchWriteItem call")
+        keys = [self._key(item) for item in items]
+        if len(set(keys)) < len(keys):
+            raise Refused("ValidationException", message="Provided list of item keys contains duplicates")
+        left = self.unprocessed(call, puts)
+        for key, item, put in zip(keys, items, puts, strict=True):
+            if put not in left:
+                self.items[key] = item
+                self.written[key] += 1
+        answer: dict[str, Any] = {"UnprocessedItems": {table: left} if left else {}}
+        if self.reports_capacity:
+            answer["ConsumedCapacity"] = [{"TableName": table, "CapacityUnits": float(len(puts) - len(left))}]
+        return answer
+
+    def _key(self, item: Item) -> str:
+        for name, tag in self.key:
+            if not item.get(name, {}).get(tag):
+                raise Refused("ValidationException", message=f"The provided key element does not match: {name}")
+        if item_size(item) > 400 * 1024:
+            raise Refused("ValidationException", message="Item size has exceeded the maximum allowed size")
+        if item.get("poison") is not None:
+            raise Refused("ValidationException", message="One or more parameter values were invalid: poison")
+        return repr(comparable({name: item[name] for name, _ in self.key}))
+
+    @asynccontextmanager
+    async def running(self) -> Any:
+        """Serve on a free port of 127.0.0.1."""
+        tasks: dict[asyncio.Task[None], asyncio.StreamWriter] = {}
+
+        def start(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            task = asyncio.create_task(self.serve(reader, writer))
+            tasks[task] = writer
+            task.add_done_callback(tasks.pop)
+
+        server = await asyncio.start_server(start, "127.0.0.1", 0, limit=2**26)
+        self.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        try:
+            yield self
+        finally:
+            server.close()
+            for task, writer in tuple(tasks.items()):
+                writer.transport.abort()
+                task.cancel()
+            for outcome in await asyncio.gather(*tasks, return_exceptions=True):
+                if isinstance(outcome, Exception):
+                    raise outcome
+            await server.wait_closed()
+
+    def access(self) -> Access:
+        return Access(Endpoint.parse(self.url, "us-east-1"), WireSettings(), StaticCredentials())
+
+    def run(
+        self,
+        plan: PhysicalPlan,
+        folder: Path,
+        stop: Event | None = None,
+        progress: Callable[[Progress], None] | None = None,
+    ) -> RunReport:
+        """Run a plan against this server, to its end."""
+
+        async def main() -> RunReport:
+            async with self.running():
+                here = asyncio.current_task()
+                try:
+                    return await execute(plan, {HERE: self.access()}, folder, stop or Event(), progress, 0.01)
+                finally:
+                    # Whatever became of the job, nothing of it goes on.
+                    left = {task for task in asyncio.all_tasks() if "serve" not in repr(task.get_coro())} - {here}
+                    assert not left, left
+
+        return run_async(main)
+
+
+class StaticCredentials:
+    def current(self) -> Credentials:
+        return Credentials("AKIDEXAMPLE", SECRET, TOKEN)
+
+    def refresh(self) -> None: ...
+
+
+def seldom(draw: random.Random, share: float, *answers: str | Refused) -> Fault:
+    """A fault of some kind for a share of the requests."""
+
+    def fault(call: Call) -> str | None:
+        if draw.random() >= share:
+            return None
+        chosen = draw.choice(answers)
+        if isinstance(chosen, Refused):
+            raise Refused(chosen.code, chosen.status, chosen.message)
+        return chosen
+
+    return fault

@@ -1,0 +1,319 @@
+"""Whole jobs against a server that misbehaves: nothing is lost, nothing is written wrongly, and every row is counted once."""
+
+from __future__ import annotations
+
+import json
+import random
+import stat
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+import reference
+from fake_dynamodb import SECRET, TOKEN, Call, Fake, Fault, Item, Refused, seldom
+from planned import NOW, planned
+
+from ddbetl.connectors.dynamodb.retry import RetryPolicy
+from ddbetl.engine import executor
+from ddbetl.engine.report import RunReport
+from ddbetl.engine.rows import Row, RowEvaluator
+from ddbetl.errors import JobFailed
+from ddbetl.functions.model import RowContext
+from ddbetl.plan.physical import PhysicalPlan
+
+# Most rows go the fast way; those with another time zone's name in the text, or a wrong type, go by reference.
+SPEC = "SELECT id, epoch(at) AS t, n + 1 AS n, x FROM {} WHERE length(s) > 0"
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Repeat at once, and give up before anybody's patience ends."""
+    monkeypatch.setattr(executor, "POLICY", RetryPolicy(base=0.0005, cap=0.002, max_elapsed=20))
+
+
+def source_items(count: int, prefix: str = "i", wrong: bool = False) -> list[Item]:
+    """Items of which a third is filtered; ``wrong``: some are errors."""
+    items: list[Item] = []
+    for i in range(count):
+        item: Item = {
+            "id": {"S": f"{prefix}{i:05}"},
+            "at": {"S": f"2016-05-{i % 28 + 1:02}T10:28:{i % 60:02}.876-07:00"},
+            "n": {"N": str(i) if i % 5 else "123456789012345678901234567890"},
+            "s": {"S": "" if i % 3 == 0 else "s"},
+            "x": {"M": {"k": {"L": [{"B": "AAH/"}, {"NULL": True}]}}},
+        }
+        if wrong and i % 7 == 0:
+            item["at"] = {"S": "yesterday"}
+        if wrong and i % 11 == 0:
+            item["s"] = {"N": "1"}
+        items.append(item)
+    return items
+
+
+def expected(plan: PhysicalPlan, sources: dict[str, Sequence[Item]]) -> dict[str, list[Any]]:
+    """What a plan makes of items, one after another: rows, filtered, failures."""
+    assert plan.write is not None
+    evaluator = RowEvaluator(plan.transform, plan.write.key)
+    found: dict[str, list[Any]] = {"Row": [], "Filtered": [], "RowFailure": []}
+    for table, items in sources.items():
+        for item in items:
+            outcome = evaluator.row(json.dumps(item).encode(), RowContext(table, NOW))
+            content = json.loads(outcome.item) if isinstance(outcome, Row) else outcome
+            found[type(outcome).__name__].append(content)
+    return found
+
+
+def assert_counted(report: RunReport) -> None:
+    """Every item that was read is counted once, and every row that was handed over is written."""
+    for table in report.progress.tables:
+        assert table.read == table.filtered + table.passed + table.rejected + table.skipped
+        assert table.written == table.passed
+        assert min(table.read, table.filtered, table.written, table.rejected, table.skipped) >= 0
+
+
+def assert_done(fake: Fake, plan: PhysicalPlan, report: RunReport) -> None:
+    """The target holds what it must, and the report says so."""
+    want = expected(plan, dict(fake.sources))
+    reference.assert_same_items(fake.items.values(), want["Row"], ("id",))
+    assert_counted(report)
+    assert report.outcome == "done"
+    progress = report.progress
+    assert (progress.read, progress.filtered) == (sum(map(len, fake.sources.values())), len(want["Filtered"]))
+    assert (progress.written, progress.rejected) == (len(want["Row"]), len(want["RowFailure"]))
+    assert sum(cause.count for cause in report.causes) == progress.rejected
+    assert (report.rejects is not None) == bool(progress.rejected)
+    assert progress.fraction == 1.0 and all(table.done for table in progress.tables)
+
+
+def two_tables(count: int = 300, wrong: bool = False) -> dict[str, Sequence[Item]]:
+    return {"One": source_items(count, "a", wrong), "Two": source_items(count // 2, "b", wrong)}
+
+
+def plan_of(spec: str = SPEC, *, tail: str = "", tables: str = "One, Two") -> PhysicalPlan:
+    return planned(f"{spec.format(tables)} {tail} WITH (read = unlimited, write = unlimited)", into="Target")
+
+
+def test_without_a_fault(tmp_path: Path) -> None:
+    fake = Fake(two_tables(wrong=True))
+    report = fake.run(plan_of(), tmp_path)
+    assert_done(fake, plan_of(), report)
+    assert report.by_reference > 0
+    assert report.progress.retries == 0
+    assert report.progress.read_units == 225.0
+    assert report.progress.write_units == report.progress.written
+    assert set(fake.written.values()) == {1}
+
+
+TRANSIENT: dict[str, Fault] = {
+    "throttled": seldom(random.Random(1), 0.4, Refused("ProvisionedThroughputExceededException")),
+    "throttled otherwise": seldom(
+        random.Random(2), 0.4, Refused("ThrottlingException"), Refused("RequestLimitExceeded"), Refused("SomethingNew", 429)
+    ),
+    "internal errors": seldom(random.Random(3), 0.4, Refused("InternalServerError", 500), Refused("", 503)),
+    "reset": seldom(random.Random(4), 0.3, "reset"),
+    "processed and lost": seldom(random.Random(5), 0.3, "lost"),
+    "cut bodies": seldom(random.Random(6), 0.3, "cut"),
+    "wrong CRC": seldom(random.Random(7), 0.3, "crc"),
+    "answers of somebody else": seldom(random.Random(8), 0.3, "empty", "page"),
+    "everything": seldom(
+        random.Random(9), 0.4, "reset", "lost", "cut", "crc", "empty", "page", Refused("ThrottlingException"), Refused("", 500)
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("fault", TRANSIENT)
+def test_what_passes_is_repeated_until_all_is_written(fault: str, tmp_path: Path) -> None:
+    fake = Fake(two_tables(wrong=True), fault=TRANSIENT[fault])
+    report = fake.run(plan_of(), tmp_path)
+    assert_done(fake, plan_of(), report)
+    assert report.progress.retries > 5
+    assert report.progress.waiting is None
+
+
+def some_come_back(call: Call, puts: list[Any]) -> list[Any]:
+    return puts[:: 1 + call.number % 3] if call.number % 4 else puts[len(puts) // 2 :]
+
+
+@pytest.mark.parametrize("reports_capacity", [True, False])
+def test_unprocessed_puts_go_again_until_they_are_written(reports_capacity: bool, tmp_path: Path) -> None:
+    def unprocessed(call: Call, puts: list[Any]) -> list[Any]:
+        # Some, all, and all again and again.
+        return puts if call.number < 8 else some_come_back(call, puts) if call.number < 400 else []
+
+    fake = Fake(two_tables(), unprocessed=unprocessed, reports_capacity=reports_capacity)
+    report = fake.run(plan_of(), tmp_path)
+    assert_done(fake, plan_of(), report)
+    assert set(fake.written.values()) == {1}
+    assert report.progress.retries > 20
+    assert report.progress.write_units == report.progress.written
+
+
+@pytest.mark.parametrize("operation", ["Scan", "BatchWriteItem"])
+@pytest.mark.parametrize(
+    "code", ["AccessDeniedException", "ResourceNotFoundException", "UnrecognizedClientException", "InternalError400"]
+)
+@pytest.mark.parametrize("at", [0, 3])
+def test_an_error_that_stays_ends_the_job_and_says_why(operation: str, code: str, at: int, tmp_path: Path) -> None:
+    def fault(call: Call) -> None:
+        if call.operation == operation and call.number >= at:
+            raise Refused(code, message="this is why")
+
+    with pytest.raises(JobFailed) as failed:
+        Fake(two_tables(), fault=fault).run(plan_of(), tmp_path)
+    table = "Target" if operation == "BatchWriteItem" else "(One|Two)"
+    assert failed.match(f"^{operation} of {table}: {code}: this is why\n")
+    assert failed.match("Run the same command again")
+
+
+@pytest.mark.parametrize("operation", ["Scan", "BatchWriteItem"])
+def test_patience_ends(operation: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(executor, "POLICY", RetryPolicy(base=0.0005, cap=0.002, max_elapsed=0.05))
+
+    def fault(call: Call) -> str | None:
+        return "reset" if call.operation == operation and call.number > 2 else None
+
+    with pytest.raises(JobFailed, match=f"{operation} of .*127.0.0.1.*before an answer"):
+        Fake(two_tables(), fault=fault).run(plan_of(), tmp_path)
+
+
+def poisoned(count: int, *bad: int) -> list[Item]:
+    items = source_items(count)
+    for i in bad:
+        items[i]["poison"] = {"BOOL": True}
+    return items
+
+
+@pytest.mark.parametrize("after_unprocessed", [False, True])
+def test_a_row_that_the_server_refuses_is_a_reject_and_the_others_are_written(after_unprocessed: bool, tmp_path: Path) -> None:
+    items = poisoned(100, 1, 2, 50, 97)
+    # What is written of these differs from the source, so that a reject shows which of both it holds.
+    plan = plan_of("SELECT * REPLACE (n + 1 AS n) FROM {} WHERE length(s) > 0", tables="One")
+
+    def unprocessed(call: Call, puts: list[Any]) -> list[Any]:
+        return puts[1:] if after_unprocessed and call.number < 3 else []
+
+    def fault(call: Call) -> None:
+        # The refusal comes when some of the batch is written already.
+        if after_unprocessed and call.operation == "BatchWriteItem" and call.number < 3:
+            for put in call.body["RequestItems"]["Target"]:
+                hidden = put["PutRequest"]["Item"].pop("poison", None)
+                if hidden is not None:
+                    put["PutRequest"]["Item"]["was poison"] = hidden
+
+    def still_poison(call: Call, puts: list[Any]) -> list[Any]:
+        left = unprocessed(call, puts)
+        for put in left:
+            item = put["PutRequest"]["Item"]
+            if "was poison" in item:
+                item["poison"] = item.pop("was poison")
+        return left
+
+    fake = Fake({"One": items}, fault=fault, unprocessed=still_poison)
+    report = fake.run(plan, tmp_path)
+    assert_counted(report)
+    written = [item for item in expected(plan, {"One": items})["Row"] if "poison" not in item]
+    reference.assert_same_items([i for i in fake.items.values() if "was poison" not in i], written, ("id",))
+    rejects = read_rejects(report)
+    refused = [items[i] for i in (1, 2, 50, 97)]
+    let_in = [item["id"] for item in fake.items.values() if "was poison" in item]
+    assert sorted(r["item"]["id"]["S"] for r in rejects) == [i["id"]["S"] for i in refused if i["id"] not in let_in]
+    for reject in rejects:
+        assert reject["item"] in refused
+        assert (reject["code"], reject["table"]) == ("R0206", "One")
+        assert "poison" in reject["message"]
+        assert (reject["line"], reject["column"]) == (None, None)
+
+
+def read_rejects(report: RunReport) -> list[dict[str, Any]]:
+    if report.rejects is None:
+        return []
+    with open(report.rejects, encoding="utf-8") as file:
+        return [json.loads(line) for line in file]
+
+
+def bad_items() -> list[tuple[Item, str, int | None]]:
+    """Items that DynamoDB would refuse, with the code and the line of the spec."""
+    good: Item = {"id": {"S": "x"}, "s": {"S": "1"}}
+    return [
+        ({**good, "id": {"S": ""}}, "R0203", 2),
+        ({**good, "id": {"N": "1"}}, "R0202", 2),
+        ({"s": {"S": "1"}}, "R0202", 2),
+        ({**good, "id": {"NULL": True}}, "R0202", 2),
+        ({**good, "id": {"S": "k" * 2049}}, "R0203", 2),
+        ({**good, "id": {"S": "é" * 1025}}, "R0203", 2),
+        ({**good, "id": {"S": "large"}, "x": {"S": "x" * 410_000}}, "R0204", None),
+        ({**good, "id": {"S": "wrong"}, "s": {"S": "one"}}, "R0105", 3),
+        ({**good, "id": {"S": "type"}, "s": {"BOOL": True}}, "R0101", 3),
+    ]
+
+
+@pytest.mark.parametrize("on_error", ["", "ON ERROR REJECT"])
+def test_rejects_are_found_before_sending_and_kept_whole(on_error: str, tmp_path: Path) -> None:
+    bad = bad_items()
+    items = [*source_items(20), *(item for item, _, _ in bad)]
+    spec = "SELECT\n id,\n to_number(s) AS n, x\nFROM {} WHERE s <> '' OR TRUE"
+    items = [item if item not in items[:20] else {**item, "s": {"S": "7"}} for item in items]
+    fake = Fake({"One": items})
+    report = fake.run(plan_of(spec, tail=on_error, tables="One"), tmp_path / "made" / "when needed")
+    assert_counted(report)
+    assert (report.progress.written, report.progress.rejected) == (20, len(bad))
+    rejects = {json.dumps(r["item"]): r for r in read_rejects(report)}
+    for item, code, line in bad:
+        reject = rejects[json.dumps(item)]
+        assert (reject["code"], reject["line"], reject["table"]) == (code, line, "One")
+        assert reject["key"] == ({"id": item["id"]} if "id" in item else {})
+        assert reject["message"]
+    path = Path(report.rejects or "")
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert stat.S_IMODE((path.parent / "report.json").stat().st_mode) == 0o600
+    assert stat.S_IMODE(path.parent.stat().st_mode) & 0o077 == 0
+    for file in path.parent.iterdir():
+        content = file.read_text()
+        assert SECRET not in content and TOKEN not in content
+    said = json.loads((path.parent / "report.json").read_text())
+    assert said["totals"]["rejected"] == len(bad)
+    assert sum(cause["count"] for cause in said["reject_causes"]) == len(bad)
+
+
+def test_on_error_fail_ends_the_job_at_the_first_row(tmp_path: Path) -> None:
+    items = source_items(100)
+    items[40]["s"] = {"N": "1"}
+    with pytest.raises(JobFailed, match=r"ON ERROR FAIL: One, id = 'i00040': R0101 s: expected STRING, found NUMBER \(line 1\)"):
+        Fake({"One": items}).run(plan_of(tail="ON ERROR FAIL", tables="One"), tmp_path)
+    items = poisoned(100, 50)
+    with pytest.raises(JobFailed, match="ON ERROR FAIL: One, id = 'i00050': R0206"):
+        Fake({"One": items}).run(plan_of("SELECT * FROM {}", tail="ON ERROR FAIL", tables="One"), tmp_path)
+    assert not list(tmp_path.glob("rejects*"))
+
+
+def test_on_error_skip_counts_and_goes_on(tmp_path: Path) -> None:
+    items = source_items(200, wrong=True)
+    items[50]["poison"] = {"BOOL": True}
+    plan = plan_of("SELECT *, epoch(at) AS t FROM {} WHERE length(s) > 0", tail="ON ERROR SKIP", tables="One")
+    fake = Fake({"One": items})
+    report = fake.run(plan, tmp_path)
+    want = expected(plan, {"One": items})
+    assert_counted(report)
+    assert report.progress.rejected == 0 and report.rejects is None
+    assert report.progress.skipped == len(want["RowFailure"]) + 1
+    assert len(fake.items) == len(want["Row"]) - 1
+
+
+LIMITS = (1, 2, 24, 25, 26, 99, 100, 101, 1000)
+
+
+@pytest.mark.parametrize("limit", LIMITS)
+@pytest.mark.parametrize("by_reference", [False, True])
+def test_limit_is_exact_whoever_comes_first(limit: int, by_reference: bool, tmp_path: Path) -> None:
+    spec = "SELECT *, try(to_number(s)) AS t, substr(s, n) AS u FROM {}" if by_reference else "SELECT * FROM {} WHERE length(s) > 0"
+    fake = Fake(two_tables(300), page=17)
+    plan = plan_of(spec, tail=f"LIMIT {limit}")
+    report = fake.run(plan, tmp_path)
+    want = expected(plan, dict(fake.sources))
+    assert_counted(report)
+    assert report.progress.written == len(fake.items) == min(limit, len(want["Row"]))
+    assert report.outcome == ("limit" if limit <= len(want["Row"]) else "done")
+    possible = [reference.comparable(item) for item in want["Row"]]
+    assert all(reference.comparable(item) in possible for item in fake.items.values())
+    assert set(fake.written.values()) == {1}
