@@ -78,9 +78,9 @@ class Fake:
     fault: Fault = no_fault
     unprocessed: Callable[[Call, list[Any]], list[Any]] = lambda call, puts: []
     reports_capacity: bool = True
-    items: dict[str, Item] = field(default_factory=dict)
+    items: dict[Any, Item] = field(default_factory=dict)
     calls: Counter[str] = field(default_factory=Counter)
-    written: Counter[str] = field(default_factory=Counter)
+    written: Counter[Any] = field(default_factory=Counter)
     url: str = ""
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -126,9 +126,7 @@ class Fake:
             case "page":
                 body = b"<html>Please log in</html>"
                 crc, length = zlib.crc32(body), len(body)
-        writer.write(
-            b"HTTP/1.1 %d X\r\nx-amz-crc32: %d\r\nContent-Length: %d\r\n\r\n" % (status, crc, length) + body
-        )
+        writer.write(b"HTTP/1.1 %d X\r\nx-amz-crc32: %d\r\nContent-Length: %d\r\n\r\n" % (status, crc, length) + body)
         await writer.drain()
         return spoilt != "cut"
 
@@ -165,7 +163,7 @@ class Fake:
             answer["ConsumedCapacity"] = [{"TableName": table, "CapacityUnits": float(len(puts) - len(left))}]
         return answer
 
-    def _key(self, item: Item) -> str:
+    def _key(self, item: Item) -> tuple[Any, ...]:
         for name, tag in self.key:
             if not item.get(name, {}).get(tag):
                 raise Refused("ValidationException", message=f"The provided key element does not match: {name}")
@@ -173,7 +171,7 @@ class Fake:
             raise Refused("ValidationException", message="Item size has exceeded the maximum allowed size")
         if item.get("poison") is not None:
             raise Refused("ValidationException", message="One or more parameter values were invalid: poison")
-        return repr(comparable({name: item[name] for name, _ in self.key}))
+        return comparable({name: item[name] for name, _ in self.key})
 
     @asynccontextmanager
     async def running(self) -> Any:
@@ -213,15 +211,15 @@ class Fake:
 
         async def main() -> RunReport:
             async with self.running():
-                here = asyncio.current_task()
+                before = asyncio.all_tasks()
                 try:
                     return await execute(plan, {HERE: self.access()}, folder, stop or Event(), progress, 0.01)
                 finally:
                     # Whatever became of the job, nothing of it goes on.
-                    left = {task for task in asyncio.all_tasks() if "serve" not in repr(task.get_coro())} - {here}
+                    left = {task for task in asyncio.all_tasks() - before if "serve" not in repr(task.get_coro())}
                     assert not left, left
 
-        return run_async(main)
+        return run_async(lambda: asyncio.wait_for(main(), 60))
 
 
 class StaticCredentials:

@@ -2,25 +2,30 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import random
 import stat
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import pytest
 import reference
-from fake_dynamodb import SECRET, TOKEN, Call, Fake, Fault, Item, Refused, seldom
+from fake_dynamodb import SECRET, TOKEN, Call, Fake, Fault, Item, Refused, StaticCredentials, no_fault, seldom
 from planned import NOW, planned
 
 from ddbetl.connectors.dynamodb.retry import RetryPolicy
 from ddbetl.engine import executor
-from ddbetl.engine.report import RunReport
+from ddbetl.engine.report import Progress, RunReport
 from ddbetl.engine.rows import Row, RowEvaluator
-from ddbetl.errors import JobFailed
+from ddbetl.errors import ConnectionFailed, JobFailed
+from ddbetl.expressions.projection import KeyAttribute
 from ddbetl.functions.model import RowContext
 from ddbetl.plan.physical import PhysicalPlan
+from ddbetl.types import Type
 
 # Most rows go the fast way; those with another time zone's name in the text, or a wrong type, go by reference.
 SPEC = "SELECT id, epoch(at) AS t, n + 1 AS n, x FROM {} WHERE length(s) > 0"
@@ -185,7 +190,9 @@ def poisoned(count: int, *bad: int) -> list[Item]:
 
 
 @pytest.mark.parametrize("after_unprocessed", [False, True])
-def test_a_row_that_the_server_refuses_is_a_reject_and_the_others_are_written(after_unprocessed: bool, tmp_path: Path) -> None:
+def test_a_row_that_the_server_refuses_is_a_reject_and_the_others_are_written(
+    after_unprocessed: bool, tmp_path: Path
+) -> None:
     items = poisoned(100, 1, 2, 50, 97)
     # What is written of these differs from the source, so that a reject shows which of both it holds.
     plan = plan_of("SELECT * REPLACE (n + 1 AS n) FROM {} WHERE length(s) > 0", tables="One")
@@ -244,7 +251,7 @@ def bad_items() -> list[tuple[Item, str, int | None]]:
         ({**good, "id": {"S": "é" * 1025}}, "R0203", 2),
         ({**good, "id": {"S": "large"}, "x": {"S": "x" * 410_000}}, "R0204", None),
         ({**good, "id": {"S": "wrong"}, "s": {"S": "one"}}, "R0105", 3),
-        ({**good, "id": {"S": "type"}, "s": {"BOOL": True}}, "R0101", 3),
+        ({**good, "id": {"S": "type"}, "s": {"BOOL": True}}, "R0101", 4),
     ]
 
 
@@ -279,7 +286,9 @@ def test_rejects_are_found_before_sending_and_kept_whole(on_error: str, tmp_path
 def test_on_error_fail_ends_the_job_at_the_first_row(tmp_path: Path) -> None:
     items = source_items(100)
     items[40]["s"] = {"N": "1"}
-    with pytest.raises(JobFailed, match=r"ON ERROR FAIL: One, id = 'i00040': R0101 s: expected STRING, found NUMBER \(line 1\)"):
+    with pytest.raises(
+        JobFailed, match=r"ON ERROR FAIL: One, id = 'i00040': R0101 s: expected STRING, found NUMBER \(line 1\)"
+    ):
         Fake({"One": items}).run(plan_of(tail="ON ERROR FAIL", tables="One"), tmp_path)
     items = poisoned(100, 50)
     with pytest.raises(JobFailed, match="ON ERROR FAIL: One, id = 'i00050': R0206"):
@@ -306,7 +315,11 @@ LIMITS = (1, 2, 24, 25, 26, 99, 100, 101, 1000)
 @pytest.mark.parametrize("limit", LIMITS)
 @pytest.mark.parametrize("by_reference", [False, True])
 def test_limit_is_exact_whoever_comes_first(limit: int, by_reference: bool, tmp_path: Path) -> None:
-    spec = "SELECT *, try(to_number(s)) AS t, substr(s, n) AS u FROM {}" if by_reference else "SELECT * FROM {} WHERE length(s) > 0"
+    spec = (
+        "SELECT *, try(to_number(s)) AS t, substr(s, n) AS u FROM {}"
+        if by_reference
+        else "SELECT * FROM {} WHERE length(s) > 0"
+    )
     fake = Fake(two_tables(300), page=17)
     plan = plan_of(spec, tail=f"LIMIT {limit}")
     report = fake.run(plan, tmp_path)
@@ -317,3 +330,159 @@ def test_limit_is_exact_whoever_comes_first(limit: int, by_reference: bool, tmp_
     possible = [reference.comparable(item) for item in want["Row"]]
     assert all(reference.comparable(item) in possible for item in fake.items.values())
     assert set(fake.written.values()) == {1}
+
+
+def same_keys(draw: random.Random, count: int, keys: int) -> list[Item]:
+    """Items whose rows have few keys; a fifth of them goes by reference."""
+    return [
+        {
+            "id": {"S": f"i{i}"},
+            "k": {"S": f"k{draw.randrange(keys)}"},
+            "n": {"N": str(i) if draw.random() < 0.8 else f"{i}.0000000000001"},
+        }
+        for i in range(count)
+    ]
+
+
+@pytest.mark.parametrize("keys", [1, 5, 30, 400])
+@pytest.mark.parametrize("faulty", [False, True])
+def test_of_the_rows_of_a_page_with_one_key_the_last_one_stays(keys: int, faulty: bool, tmp_path: Path) -> None:
+    draw = random.Random(keys)
+    items = same_keys(draw, 200, keys)
+    items[13]["n"] = {"S": "no number"}
+    fake = Fake({"One": items}, page=200)
+    if faulty:
+        fake.unprocessed = lambda call, puts: [put for put in puts if draw.random() < 0.2]
+        fake.fault = seldom(draw, 0.2, "reset", "lost", Refused("ThrottlingException"))
+    plan = planned(
+        "SELECT k AS id, n + 1 AS n, id AS was FROM One WITH (segments = 1, read = unlimited, write = unlimited)",
+        into="Target",
+    )
+    report = fake.run(plan, tmp_path)
+    assert_counted(report)
+    assert (report.progress.written, report.progress.rejected) == (199, 1)
+    last = {row["id"]["S"]: row for row in expected(plan, {"One": items})["Row"]}
+    reference.assert_same_items(fake.items.values(), last.values(), ("id",))
+    if not faulty:
+        assert sum(fake.written.values()) == 199
+        # Where keys are rare they do not slow the others down.
+        assert keys < 400 or fake.calls["BatchWriteItem"] <= 14
+
+
+def test_equal_numbers_are_one_key_however_they_are_written(tmp_path: Path) -> None:
+    texts = ("1", "1.0", "10E-1", "2", "2.00", "-0", "0", "0.000")
+    items: list[Item] = [{"id": {"S": f"i{i}"}, "k": {"N": text}} for i, text in enumerate(texts)]
+    fake = Fake({"One": items}, page=200, key=(("k", "N"),))
+    plan = planned("SELECT k, id FROM One WITH (segments = 1)", (KeyAttribute("k", Type.NUMBER),), into="Target")
+    report = fake.run(plan, tmp_path)
+    assert report.progress.written == len(texts)
+    assert sorted(item["id"]["S"] for item in fake.items.values()) == ["i2", "i4", "i7"]
+
+
+@pytest.mark.parametrize("at", [0, 1, 3, 8, 15])
+def test_a_stopped_job_has_finished_what_it_had_begun(at: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(executor, "PAGES_WAITING", 1)
+    stop = Event()
+
+    async def fault(call: Call) -> None:
+        if call.operation == "Scan" and call.number == at:
+            stop.set()
+        if stop.is_set():
+            await asyncio.sleep(0.004)
+
+    fake = Fake(two_tables(2000, wrong=True), fault=fault, page=20)
+    report = fake.run(plan_of(), tmp_path, stop)
+    assert report.outcome == "interrupted"
+    assert_counted(report)
+    assert report.progress.read < 3000
+    assert len(fake.items) == report.progress.written
+    want = [reference.comparable(row) for row in expected(plan_of(), dict(fake.sources))["Row"]]
+    assert all(reference.comparable(item) in want for item in fake.items.values())
+    assert json.loads((tmp_path / "report.json").read_text())["outcome"] == "interrupted"
+    fake.fault = no_fault
+    assert_done(fake, plan_of(), fake.run(plan_of(), tmp_path / "again"))
+
+
+def test_a_stop_after_the_last_page_is_no_interruption(tmp_path: Path) -> None:
+    stop = Event()
+
+    def fault(call: Call) -> None:
+        if call.operation == "BatchWriteItem":
+            stop.set()
+
+    fake = Fake({"One": source_items(30)}, fault=fault)
+    plan = planned(SPEC.format("One") + " WITH (segments = 1)", into="Target")
+    assert_done(fake, plan, fake.run(plan, tmp_path, stop))
+
+
+@pytest.mark.parametrize("waiting", [1, 2000, 10**9])
+def test_progress_is_never_ahead_of_itself(waiting: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(executor, "PAGES_WAITING", waiting)
+    monkeypatch.setattr(executor, "BODIES_WAITING", waiting)
+    seen: list[Progress] = []
+    fake = Fake(two_tables(1000, wrong=True), page=20, fault=TRANSIENT["everything"])
+    report = fake.run(plan_of(), tmp_path, progress=seen.append)
+    assert_done(fake, plan_of(), report)
+    assert len(seen) > 3
+    for before, after in pairwise(seen):
+        for one, other in zip(before.tables, after.tables, strict=True):
+            assert one.read <= other.read and one.written <= other.written and one.units <= other.units
+            assert one.read >= one.filtered + one.passed + one.rejected + one.skipped
+            assert one.written <= one.passed
+        assert 0 <= (before.fraction or 0) <= 1
+    assert seen[-1] == report.progress or seen[-1].written == report.progress.written
+
+
+@pytest.mark.parametrize("operation", ["Scan", "BatchWriteItem"])
+@pytest.mark.parametrize("waiting", [1, 10**9])
+def test_a_failure_ends_everything_wherever_it_waits(
+    operation: str, waiting: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(executor, "PAGES_WAITING", waiting)
+    monkeypatch.setattr(executor, "BODIES_WAITING", waiting)
+    for at in range(0, 40, 3):
+
+        def fault(call: Call, at: int = at) -> None:
+            if call.operation == operation and call.number == at:
+                raise Refused("AccessDeniedException")
+
+        with pytest.raises(JobFailed, match="AccessDeniedException"):
+            Fake(two_tables(1000), fault=fault, page=10).run(plan_of(), tmp_path)
+
+
+def test_a_mistake_in_the_transform_ends_the_job_as_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object) -> None:
+        raise ZeroDivisionError("a mistake of our own")
+
+    monkeypatch.setattr(RowEvaluator, "row", broken)
+    with pytest.raises(ZeroDivisionError, match="a mistake of our own"):
+        Fake(two_tables(1000, wrong=True), page=10).run(plan_of(), tmp_path)
+
+
+def test_a_listener_that_fails_ends_the_job_as_itself(tmp_path: Path) -> None:
+    def progress(_: Progress) -> None:
+        raise BrokenPipeError("nobody listens")
+
+    with pytest.raises(BrokenPipeError, match="nobody listens"):
+        Fake(two_tables(1000), page=10).run(plan_of(), tmp_path, progress=progress)
+
+
+def test_credentials_that_cannot_be_renewed_end_the_job(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(executor, "CREDENTIALS_SECONDS", 0.001)
+
+    def refresh(_: StaticCredentials) -> None:
+        raise ConnectionFailed("the credentials have expired: log in again")
+
+    monkeypatch.setattr(StaticCredentials, "refresh", refresh)
+
+    async def slow(call: Call) -> None:
+        await asyncio.sleep(0.01)
+
+    with pytest.raises(JobFailed, match="log in again\nRun the same command again"):
+        Fake(two_tables(1000), fault=slow, page=10).run(plan_of(), tmp_path)
+
+
+def test_a_job_with_rejects_in_the_way_of_a_full_disk_does_not_pass_over_them(tmp_path: Path) -> None:
+    (tmp_path / "jobs").write_text("a file where the folder should be")
+    with pytest.raises(OSError):
+        Fake(two_tables(wrong=True)).run(plan_of(), tmp_path / "jobs")

@@ -37,7 +37,9 @@ KNOWN = catalog(
     """
 )
 
-fuzz = settings(deadline=None, max_examples=250, suppress_health_check=list(HealthCheck))
+fuzz = settings(
+    deadline=None, max_examples=250, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
+)
 
 
 def check_said(source: SourceText, diagnostics: tuple[Diagnostic, ...]) -> None:
@@ -185,7 +187,7 @@ def called(parts: tuple[str, ...]) -> str:
     return f"{parts[0]}({', '.join(parts[1:])})"
 
 
-@settings(fuzz, max_examples=400)
+@settings(fuzz, max_examples=150)
 @given(st.lists(anything, min_size=1, max_size=3), st.none() | conditions, st.sampled_from([*TEXTS, *NUMBERS]))
 @example(["round(0.5, 1e125)", "round(Total, 1000000000)", "1e125 * 1e125"], None, "'x'")
 @example(["substr('abc', 1e125, -1e125)", "TIMESTAMP '9999-12-31T23:59:59Z' + 1e20 weeks"], None, "'x'")
@@ -221,5 +223,5 @@ def test_a_spec_of_many_columns_tables_and_conditions() -> None:
 
 def test_errors_over_the_whole_of_a_long_line_are_shown_shortly() -> None:
     with pytest.raises(SpecError) as caught:
-        api.check("SELECT " + ", ".join(f"foo{n}(x) AS c{n}" for n in range(20_000)) + " FROM Orders", now=NOW)
+        api.check("SELECT " + ", ".join(f"foo{n}(x) AS c{n}" for n in range(4000)) + " FROM Orders", now=NOW)
     assert len(render(caught.value.source, caught.value.diagnostics)) < 20_000

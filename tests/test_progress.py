@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import io
 import json
+import signal
 from dataclasses import replace
 
+import click
 import pytest
 from rich.console import Console
 
@@ -13,6 +15,7 @@ from ddbetl.cli import summary
 from ddbetl.cli.bars import block, share, short_names
 from ddbetl.cli.preview import rows_as_table, value_text
 from ddbetl.cli.progress import Lines, line
+from ddbetl.cli.run import interruptible
 from ddbetl.cli.terminal import Column, cells, painted, shorten, start_of, table, visible
 from ddbetl.cli.wording import clock, counted, percent, spent, units
 from ddbetl.engine.report import Progress, RejectCause, RunReport, TableProgress
@@ -337,8 +340,19 @@ def test_sentences_of_diagnostics_are_wrapped_and_the_spec_is_not() -> None:
     assert " ".join(" ".join(lines).split()) == " ".join(text.split())
 
 
+def test_interruptions_are_counted_also_when_they_come_at_once(capfd: pytest.CaptureFixture[str]) -> None:
+    ended: list[int] = []
+    before = signal.getsignal(signal.SIGINT)
+    with interruptible(bars=False, end=ended.append) as stop:
+        assert not stop.is_set()
+        signal.raise_signal(signal.SIGINT)
+        assert (stop.is_set(), ended) == (True, [])
+        signal.raise_signal(signal.SIGINT)
+        assert ended == [130]
+    assert signal.getsignal(signal.SIGINT) is before
+    assert capfd.readouterr().err.split("\n")[0].startswith("Stopping: what is in flight is finished")
+
+
 def plain(text: str) -> str:
     """A text without its colours."""
-    import click
-
     return click.unstyle(text)

@@ -208,7 +208,7 @@ def run(request: Request, yes: bool, progress: str, as_json: bool, state_dir: st
     _json,
 )
 def describe(table: str, sample: int, as_json: bool, **connection: str | None) -> None:
-    """Show a table: keys, capacity, and a schema sampled from its items."""
+    """Show a table: keys, capacity, and the schema of a sample."""
     import ddbetl
     from ddbetl.cli.describe import as_value, page
 

@@ -30,7 +30,7 @@ def shown(mode: str, stopping: Callable[[], bool]) -> Iterator[Show | None]:
 
     ``stopping`` tells whether the run was asked to stop.
     """
-    if mode == "auto" and draws(sys.stderr):
+    if as_bars(mode):
         from ddbetl.cli.bars import Bars
 
         with Bars(stopping) as bars:
@@ -39,6 +39,11 @@ def shown(mode: str, stopping: Callable[[], bool]) -> Iterator[Show | None]:
         yield None
     else:
         yield Lines(err)
+
+
+def as_bars(mode: str) -> bool:
+    """Tell whether progress is shown as bars."""
+    return mode == "auto" and draws(sys.stderr)
 
 
 class Lines:

@@ -123,7 +123,10 @@ def execute(plan: Plan, mode: str, state_dir: str) -> RunReport:
             show(progress)
 
     try:
-        with interruptible() as stop, progress_module.shown(mode, stop.is_set) as show:
+        with (
+            interruptible(bars=progress_module.as_bars(mode)) as stop,
+            progress_module.shown(mode, stop.is_set) as show,
+        ):
             report = plan.run(state_dir=state_dir, progress=remember, stop=stop)
     except DdbetlError:
         if last:
@@ -135,8 +138,11 @@ def execute(plan: Plan, mode: str, state_dir: str) -> RunReport:
 
 
 @contextmanager
-def interruptible(end: Callable[[int], object] = os._exit) -> Iterator[threading.Event]:
-    """Give an event that the first Ctrl-C within the context sets; the second one ends the process."""
+def interruptible(*, bars: bool, end: Callable[[int], object] = os._exit) -> Iterator[threading.Event]:
+    """Give an event that the first Ctrl-C within the context sets; the second one ends the process.
+
+    ``bars``: progress is drawn as bars, which show that the run is stopping, and hide the cursor.
+    """
     stop = threading.Event()
     asked = False
 
@@ -145,13 +151,12 @@ def interruptible(end: Callable[[int], object] = os._exit) -> Iterator[threading
         # interrupted code may be in the middle of writing.
         nonlocal asked
         if asked:
-            show_cursor = b"\x1b[?25h" if is_terminal(sys.stderr) else b""
-            _say(show_cursor + b"\nStopped at once.\n")
+            _say((b"\x1b[?25h" if bars else b"") + b"\nStopped at once.\n")
             end(ExitCode.INTERRUPTED)
             return
         asked = True
         stop.set()
-        if not is_terminal(sys.stderr):
+        if not bars:
             _say(b"Stopping: what is in flight is finished; Ctrl-C again stops at once.\n")
 
     if threading.current_thread() is not threading.main_thread():

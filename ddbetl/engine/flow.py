@@ -32,6 +32,8 @@ class BoundedQueue(Generic[T]):
         self._elements.append((element, weight))
         self._weight += weight
         _wake(self._getters)
+        if self._weight < self._limit:
+            _wake(self._putters)
 
     async def get(self) -> T | None:
         """The next element; None when the queue is closed and empty."""

@@ -107,11 +107,12 @@ class RowEvaluator:
             gone = {*star.exclude, *renamed, *(c.name for c, _ in self._columns if c.replaces)}
             output = {name: value for name, value in item.items() if name not in gone}
             for old, new in star.rename:
+                if old not in item:
+                    continue
                 if new in output:
                     message = f"{new}: the item has an attribute of that name already, beside {old}"
                     return output, RowFailure("R0201", message, None)
-                if old in item:
-                    output[new] = item[old]
+                output[new] = item[old]
         for column, evaluate in self._columns:
             if evaluate is None:
                 assert isinstance(column.expression, Attribute)

@@ -6,7 +6,7 @@ Invariant: no finding is reported twice.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from ddbetl.diagnostics import Diagnostic, Label
@@ -42,7 +42,8 @@ class Analysis:
     overrides: Overrides
     given: Mapping[str, str]
     catalog: Catalog | None
-    errors: list[Diagnostic] = field(default_factory=list)
+    # In the order in which they are found; a dict, so that there are no doubles.
+    errors: dict[Diagnostic, None] = field(default_factory=dict)
     warnings: list[Diagnostic] = field(default_factory=list)
     parameters: dict[str, str] = field(default_factory=dict)
     lets: dict[str, str] = field(default_factory=dict)
@@ -79,11 +80,10 @@ class Analysis:
         return any(isinstance(declaration, ast.Using) for declaration in self.spec.declarations)
 
     def _add(self, diagnostic: Diagnostic) -> None:
-        if diagnostic not in self.errors:
-            self.errors.append(diagnostic)
+        self.errors.setdefault(diagnostic)
 
 
-def in_order(found: list[Diagnostic]) -> tuple[Diagnostic, ...]:
+def in_order(found: Iterable[Diagnostic]) -> tuple[Diagnostic, ...]:
     """Diagnostics by their place: those without one, then those of the command line, then down the spec."""
 
     def place(diagnostic: Diagnostic) -> tuple[bool, bool, int]:
