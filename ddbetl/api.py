@@ -172,6 +172,13 @@ def describe(
     return run_async(lambda: table_report(description, site, access, sample))
 
 
+def report_json(report: RunReport) -> dict[str, Any]:
+    """A run's report as a JSON value, the same as in the job's ``report.json``."""
+    from ddbetl.engine.report import as_json
+
+    return as_json(report)
+
+
 def demo_client(endpoint_url: str) -> DynamoDBClient:
     """A boto3 client for a server on this machine, apart from all of the user's AWS configuration."""
     from ddbetl.connectors.dynamodb.control import local_client

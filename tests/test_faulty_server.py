@@ -279,8 +279,8 @@ def test_rejects_are_found_before_sending_and_kept_whole(on_error: str, tmp_path
         content = file.read_text()
         assert SECRET not in content and TOKEN not in content
     said = json.loads((path.parent / "report.json").read_text())
-    assert said["totals"]["rejected"] == len(bad)
-    assert sum(cause["count"] for cause in said["reject_causes"]) == len(bad)
+    assert said["rejected"] == len(bad)
+    assert sum(cause["count"] for cause in said["causes"]) == len(bad)
 
 
 def test_on_error_fail_ends_the_job_at_the_first_row(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from ddbetl.cli.progress import Lines, line
 from ddbetl.cli.run import interruptible
 from ddbetl.cli.terminal import Column, cells, painted, shorten, start_of, table, visible
 from ddbetl.cli.wording import clock, counted, percent, spent, units
-from ddbetl.engine.report import Progress, RejectCause, RunReport, TableProgress
+from ddbetl.engine.report import Progress, RejectCause, RunReport, TableProgress, as_json
 
 READING = TableProgress(
     name="CustomerTracker_Devo_NA_201605",
@@ -238,7 +238,7 @@ def test_the_limit_of_a_run_is_named_only_where_it_was_one() -> None:
 
 
 def test_the_summary_as_json_adds_up() -> None:
-    value = json.loads(json.dumps(summary.as_value(FINISHED)))
+    value = json.loads(json.dumps(as_json(FINISHED)))
     assert value["read"] == value["filtered"] + value["skipped"] + value["rejected"] + value["written"]
     assert value["written"] == sum(one["written"] for one in value["tables"])
     assert value["causes"][0] == {"code": "R0101", "message": "DateTime: expected STRING, found NUMBER", "count": 19}

@@ -21,7 +21,7 @@ import click
 from ddbetl.cli import progress as progress_module
 from ddbetl.cli.describe import place
 from ddbetl.cli.exit_codes import ExitCode
-from ddbetl.cli.summary import as_value, page
+from ddbetl.cli.summary import page
 from ddbetl.cli.terminal import complain, err, is_terminal, out, page_width, wrapped
 from ddbetl.cli.wording import counted
 from ddbetl.errors import DdbetlError
@@ -50,7 +50,12 @@ def run_plan(plan: Plan, *, yes: bool, progress: str, as_json: bool, state_dir: 
             err("Nothing was written.")
             return ExitCode.INTERRUPTED
     report = execute(plan, progress, state_dir)
-    out(json.dumps(as_value(report), indent=2, ensure_ascii=False) if as_json else page(report))
+    if as_json:
+        from ddbetl.api import report_json
+
+        out(json.dumps(report_json(report), indent=2, ensure_ascii=False))
+    else:
+        out(page(report))
     if report.outcome == "interrupted":
         return ExitCode.INTERRUPTED
     return ExitCode.REJECTS if report.progress.rejected else ExitCode.DONE

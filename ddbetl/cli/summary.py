@@ -5,7 +5,7 @@ In: a ``RunReport``. Out: a table by source with totals, what was rejected and w
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -110,39 +110,3 @@ def _next(report: RunReport) -> list[str]:
     if report.progress.rejected:
         return ["", "To get them in, mend the spec or the items and run it again; the other rows come out the same."]
     return []
-
-
-def as_value(report: RunReport) -> dict[str, Any]:
-    """The summary as a JSON value."""
-    progress = report.progress
-    return {
-        "ddbetl_run": 1,
-        "outcome": report.outcome,
-        "target": report.target,
-        "seconds": round(report.seconds, 3),
-        "read": progress.read,
-        "filtered": progress.filtered,
-        "skipped": progress.skipped,
-        "written": progress.written,
-        "rejected": progress.rejected,
-        "read_units": progress.read_units,
-        "write_units": progress.write_units,
-        "retries": progress.retries,
-        "by_reference": report.by_reference,
-        "tables": [
-            {
-                "table": one.name,
-                "read": one.read,
-                "filtered": one.filtered,
-                "skipped": one.skipped,
-                "written": one.written,
-                "rejected": one.rejected,
-                "read_units": one.units,
-                "seconds": round(one.seconds, 3),
-            }
-            for one in progress.tables
-        ],
-        "causes": [{"code": c.code, "message": c.message, "count": c.count} for c in report.causes],
-        "rejects": report.rejects,
-        "folder": report.folder,
-    }

@@ -89,7 +89,7 @@ class Meter:
             seconds=seconds,
             tables=tuple(table.progress(now) for table in self.tables),
             fraction=fraction,
-            eta=seconds * (1 - fraction) / fraction if fraction > 0.005 and seconds > 0.5 else None,
+            eta=self._eta(seconds),
             items_per_second=(read - before) / (now - since) if now > since else read / max(seconds, 1e-9),
             write_units=self.write.used,
             write_rate=self.write.recent_rate(),
@@ -97,6 +97,19 @@ class Meter:
             retries=self.retries,
             waiting=self.waiting,
         )
+
+    def _eta(self, seconds: float) -> float | None:
+        """Seconds to the end at the pace so far: of reading, or of writing where that is behind."""
+        weights = [max(1, table.expected) for table in self.tables]
+        parts = [weight * table.fraction() for table, weight in zip(self.tables, weights, strict=True)]
+        read = sum(parts) / sum(weights)
+        if read < 0.005 or seconds < 0.5:
+            return None
+        passed, written = sum(t.passed for t in self.tables), sum(t.written for t in self.tables)
+        reading = seconds * (1 - read) / read
+        if not written:
+            return None if passed else reading
+        return max(reading, seconds * (passed / read - written) / written)
 
     def _fraction(self) -> float:
         """Read, and of what was read, written: the part of the whole that is done."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -115,27 +115,38 @@ class RunReport:
 
 
 def as_json(report: RunReport) -> dict[str, Any]:
-    """The report as a JSON value, with the totals beside the tables."""
+    """The report as a JSON value: what ``run --json`` prints and ``report.json`` holds."""
     progress = report.progress
-    totals = {
-        "read": progress.read,
-        "filtered": progress.filtered,
-        "written": progress.written,
-        "rejected": progress.rejected,
-        "skipped": progress.skipped,
-        "read_units": progress.read_units,
-        "write_units": progress.write_units,
-        "seconds": progress.seconds,
-    }
     return {
+        "ddbetl_run": 1,
         "outcome": report.outcome,
         "target": report.target,
-        "totals": totals,
-        "tables": [asdict(table) for table in progress.tables],
+        "seconds": round(report.seconds, 3),
+        "read": progress.read,
+        "filtered": progress.filtered,
+        "skipped": progress.skipped,
+        "written": progress.written,
+        "rejected": progress.rejected,
+        "read_units": progress.read_units,
+        "write_units": progress.write_units,
         "retries": progress.retries,
         "by_reference": report.by_reference,
-        "reject_causes": [asdict(cause) for cause in report.causes],
+        "tables": [
+            {
+                "table": one.name,
+                "read": one.read,
+                "filtered": one.filtered,
+                "skipped": one.skipped,
+                "written": one.written,
+                "rejected": one.rejected,
+                "read_units": one.units,
+                "seconds": round(one.seconds, 3),
+            }
+            for one in progress.tables
+        ],
+        "causes": [{"code": c.code, "message": c.message, "count": c.count} for c in report.causes],
         "rejects": report.rejects,
+        "folder": report.folder,
     }
 
 

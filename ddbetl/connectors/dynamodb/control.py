@@ -60,7 +60,7 @@ class Control:
             if connection.role_arn is not None:
                 session = _assume(session, connection.role_arn)
             config = Config(
-                retries={"mode": "standard", "max_attempts": 6},
+                retries={"mode": "standard", "max_attempts": 3},
                 connect_timeout=5,
                 read_timeout=20,
                 max_pool_connections=AT_ONCE,
