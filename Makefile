@@ -4,7 +4,7 @@
 ARGS ?=
 BIN := .venv/bin
 
-.PHONY: help demo test lint bench bench-quick clean
+.PHONY: help demo test lint docs bench bench-quick clean
 .SECONDARY:
 
 help: ## Show this list
@@ -20,6 +20,9 @@ lint: .venv/.installed-dev ## Check style and types
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
+
+docs: .venv/.installed-dev ## Write the generated pages of docs/ anew
+	@$(BIN)/python -m ddbetl.cli.reference docs/
 
 bench: .venv/.installed-dev ## Measure ddbetl beside a plain boto3 loop
 	@$(BIN)/python -m tests.benchmarks.bench $(ARGS)

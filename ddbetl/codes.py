@@ -653,6 +653,21 @@ An item cannot have both, so such rows become rejects. `* REPLACE (x AS name)` p
 old.
 """,
     ),
+    Code(
+        "W0105",
+        "Pattern that is rarely meant so",
+        """A letter of a time pattern means something else in other libraries, or in the other case: `Y` is the year of the
+era here and the week-year in java.time and Hive; `m` is the minute and `M` the month; `h` without `a` is always before
+noon. The pattern is used as it stands. A pattern without any letter reads nothing but its own text.
+""",
+    ),
+    Code(
+        "W0106",
+        "Date without dashes",
+        """Without a pattern digits in a row are a year, and years have up to nine of them: `20170426` is the year
+20,170,426. The pattern `yyyyMMdd` reads it as a date.
+""",
+    ),
 )
 
 ALL = (*SYNTAX, *NAMES, *TYPES, *TABLES, *OPTIONS, *LATER, *WARNINGS, *ROWS, *ITEMS)

@@ -40,9 +40,14 @@ class JobFailed(DdbetlError):
 
 
 class RowError(DdbetlError):
-    """An expression cannot be computed for a row: a wrong type, a text that is no time, a number out of range."""
+    """An expression cannot be computed for a row: a wrong type, a text that is no time, a number out of range.
 
-    def __init__(self, code: str, message: str) -> None:
+    ``argument``: where a function says that the value of one of its arguments is at fault, which one. The message then
+    names that argument, where it is an attribute, instead of the call.
+    """
+
+    def __init__(self, code: str, message: str, argument: int | None = None) -> None:
         super().__init__(message)
         self.code = code
         self.message = message
+        self.argument = argument

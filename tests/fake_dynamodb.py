@@ -69,12 +69,14 @@ def no_fault(call: Call) -> None:
 
 @dataclass
 class Fake:
-    """``page``: items a page. ``unprocessed``: of the puts of a request, those that come back."""
+    """``page``: items a page. ``keeps``: the filter that the server evaluates. ``unprocessed``: of the puts of a request,
+    those that come back."""
 
     sources: Mapping[str, Sequence[Item]]
     key: tuple[tuple[str, str], ...] = (("id", "S"),)
     target: str = "Target"
     page: int = 40
+    keeps: Callable[[Item], bool] = lambda item: True
     fault: Fault = no_fault
     unprocessed: Callable[[Call, list[Any]], list[Any]] = lambda call, puts: []
     reports_capacity: bool = True
@@ -108,7 +110,9 @@ class Fake:
             if spoilt == "reset":
                 writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
                 return False
-            content, status = self._scan(call) if call.operation == "Scan" else self._write(call), 200
+            status, content = 200, {}
+            if spoilt not in ("empty", "page"):  # these come from somebody else, and nothing is processed
+                content = self._scan(call) if call.operation == "Scan" else self._write(call)
         except Refused as refused:
             content = {"__type": f"com.amazonaws.dynamodb.v20120810#{refused.code}", "message": refused.message}
             spoilt, status = None, refused.status
@@ -137,7 +141,8 @@ class Fake:
         mine = [item for i, item in enumerate(self.sources[call.body["TableName"]]) if i % segments == segment]
         start = int(call.body.get("ExclusiveStartKey", {"at": {"N": "0"}})["at"]["N"])
         page = mine[start : start + min(self.page, call.body.get("Limit", self.page))]
-        answer: dict[str, Any] = {"Items": page, "Count": len(page), "ScannedCount": len(page)}
+        kept = [item for item in page if self.keeps(item)]
+        answer: dict[str, Any] = {"Items": kept, "Count": len(kept), "ScannedCount": len(page)}
         if start + len(page) < len(mine):
             answer["LastEvaluatedKey"] = {"at": {"N": str(start + len(page))}}
         if self.reports_capacity:

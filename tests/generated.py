@@ -19,6 +19,7 @@ from ddbetl.expressions.ir import Attribute, Call, Constant, Expression
 from ddbetl.expressions.resolve import ResolveError, resolve, spread
 from ddbetl.functions.model import Function, Parameter, Signature
 from ddbetl.functions.registry import function, operator
+from ddbetl.time.calendar import ADD_UNITS, PARTS, TRUNC_UNITS
 from ddbetl.types import TAG_OF, Duration, Timestamp, Type, Value
 
 TEXTS = (
@@ -152,6 +153,9 @@ PATTERNS = (
     "M/d/yy",
     "yyyyMMdd",
 )
+# What may stand beside a pattern.
+FORMATS = ("iso", "epoch_s", "epoch_ms", "epoch_us", "epoch_ns", "yyyyMMddHHmmss", "yyyy-MM-dd'T'HH:mm", "d MMM yyyy G")
+CALENDAR_UNITS = (*TRUNC_UNITS, *PARTS, *ADD_UNITS, "days", "fortnight")
 ZONES = ("UTC", "+05:30", "America/Los_Angeles", "America/Sao_Paulo", "Europe/Berlin")
 
 # The attributes of the items, each with the type that most items have there; x has any.
@@ -347,5 +351,10 @@ def parameters(draw: random.Random, signature: Signature) -> list[Parameter]:
 def argument(draw: random.Random, parameter: Parameter, depth: int) -> Expression:
     if not parameter.constant:
         return expression(draw, parameter.types, depth)
-    choices = {"pattern": PATTERNS, "zone": ZONES, "escape": ("!", "\\", "%", "a")}[parameter.name]
+    choices = {
+        "pattern": (*PATTERNS, *FORMATS, *ZONES) if parameter.variadic else PATTERNS,
+        "zone": ZONES,
+        "escape": ("!", "\\", "%", "a"),
+        "unit": CALENDAR_UNITS,
+    }[parameter.name]
     return Constant(draw.choice(choices), Type.STRING)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from decimal import Decimal
 from typing import Any
 
@@ -12,9 +13,11 @@ from compiling import NOW, catalog, control_plane, plan, plan_text
 from ddbetl import api
 from ddbetl.errors import SpecError
 from ddbetl.expressions.ir import Attribute, Call, Constant
+from ddbetl.functions.registry import function
 from ddbetl.plan.analyzer import Overrides, analyze, wanted
 from ddbetl.plan.catalog import Connection
 from ddbetl.plan.logical import Filter, LogicalPlan, parts
+from ddbetl.plan.typer import CASTS, FUNCTION_NAMES, TYPE_NAMES
 from ddbetl.source import SourceText
 from ddbetl.syntax import parser
 from ddbetl.types import Timestamp, Type
@@ -204,3 +207,29 @@ def test_a_table_is_wanted_where_it_is() -> None:
         ("Orders", Connection(region="x-1", profile="p"), False),
         ("T_*", Connection(profile="p"), False),
     ]
+
+
+# What other dialects call things
+
+
+@pytest.mark.parametrize(("other", "instead"), FUNCTION_NAMES.items())
+def test_what_to_write_instead_of_another_dialects_function_works(other: str, instead: str) -> None:
+    assert function(other) is None, "there is such a function now"
+    known = {
+        "pattern": "'yyyy'",
+        "zone": "'UTC'",
+        "condition": "TRUE",
+        "start": "1",
+        "length": "2",
+        "n": "1",
+        "time": "parse_time(x)",
+    }
+    called, bracket, inside = instead.partition("(")
+    for name, constant in known.items():
+        inside = re.sub(rf"\b{name}\b", constant, inside)
+    analyzed(f"SELECT * FROM Orders WHERE ({called}{bracket}{inside}) IS NOT NULL")
+
+
+def test_what_to_write_instead_of_another_dialects_type_is_a_type() -> None:
+    assert set(TYPE_NAMES.values()) <= set(CASTS)
+    assert not set(TYPE_NAMES) & set(CASTS)

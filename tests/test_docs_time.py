@@ -21,6 +21,8 @@ from vectorised import Vectorised, compiled, reference
 from ddbetl.errors import RowError
 from ddbetl.expressions.resolve import Settings
 from ddbetl.functions.comparison import same_value
+from ddbetl.functions.formats import UNITS
+from ddbetl.functions.registry import FUNCTIONS as ALL_FUNCTIONS
 from ddbetl.time import (
     Pattern,
     PatternError,
@@ -32,6 +34,7 @@ from ddbetl.time import (
     pivot_of,
     zone,
 )
+from ddbetl.time.calendar import ADD_UNITS, PARTS, TRUNC_UNITS
 from ddbetl.time.parse import read_pattern
 from ddbetl.time.reading import MismatchError
 
@@ -76,6 +79,17 @@ def refused(pattern: Pattern | None, text: str, in_zone: Zone = UTC) -> bool:
 def test_every_table_is_of_a_kind_that_is_executed() -> None:
     executed = {EXPRESSIONS, ISO, LETTERS, PATTERNS, ZONES, FAST, TAKEN_OVER, COMPARED}
     assert {entry.head for entry in entries(PAGE)} == {FUNCTIONS, *executed}
+
+
+def test_the_functions_and_their_units_are_all_there() -> None:
+    named = {name for entry in rows(FUNCTIONS) for text in codes(entry.cells[0]) for name in re.findall(r"^\w+", text)}
+    assert named == {function.name for function in ALL_FUNCTIONS if function.category == "time"}
+    text = PAGE.read_text(encoding="utf-8")
+    bullets = dict(re.findall(r"^- `(date_\w+)\([^`]*`((?:.|\n(?!\n|- ))*)", text, re.MULTILINE))
+    units = {"date_trunc": TRUNC_UNITS, "date_part": PARTS, "date_add": ADD_UNITS}
+    assert {name: set(codes(said)) for name, said in bullets.items()} == {n: set(u) for n, u in units.items()}
+    (said,) = re.findall(r"^- \*\*A unit\*\*(.*)$", text, re.MULTILINE)
+    assert set(re.findall(r"`'(\w+)'`", said)) == set(UNITS)
 
 
 # Forms without a pattern
@@ -165,6 +179,16 @@ def test_a_pattern_reads_and_writes_what_the_page_says(entry: Entry) -> None:
     assert [one for one in codes(wrong) if not refused(pattern, one)] == []
 
 
+def test_what_is_warned_of() -> None:
+    (said,) = re.findall(r"^Letters that are right and rarely meant (.*\n.*)$", PAGE.read_text("utf-8"), re.MULTILINE)
+    assert codes(said) == ["YYYY", "mm", "MM", "DD", "hh", "a"]
+    for pattern in ("YYYY-MM-dd", "yyyy-mm-dd", "HH:MM", "yyyy-MM-DD", "hh:mm"):
+        assert len(compile_pattern(pattern).warnings) == 1, pattern
+    assert [compile_pattern(pattern).warnings for pattern in ("xxxx-'W'ww-e", "yyyy-DDD", "hh:mm a", "mm:ss")] == [
+        ()
+    ] * 4
+
+
 # Zones
 
 
@@ -222,8 +246,8 @@ def test_what_is_read_by_duckdb(entry: Entry) -> None:
 @pytest.mark.parametrize("entry", rows(TAKEN_OVER), ids=str)
 def test_a_pattern_of_java_time_taken_over(entry: Entry) -> None:
     text, _, here, said = entry.cells
-    for pattern in codes(here):
-        compile_pattern(pattern)
+    for meant in codes(here):
+        compile_pattern(meant)
     if said.startswith("*error:*"):
         with pytest.raises(PatternError) as failed:
             compile_pattern(code(text))

@@ -3,16 +3,178 @@
 from __future__ import annotations
 
 import json
+import re
+from typing import Any
 
 import pytest
 from cases import Case, cases, check
-from compiling import plan
+from compiling import control_plane, plan
+
+from ddbetl import api
+from ddbetl.plan.layout import WIDTH, columns, duration, rate, size, wrapped
+from ddbetl.types import Timestamp
+
+CASES = cases("explain")
+PAGES = [case for case in CASES if "--json" not in case.args]
 
 
-@pytest.mark.parametrize("case", cases("explain"), ids=str)
+@pytest.mark.parametrize("case", CASES, ids=str)
 def test_explain(case: Case) -> None:
     found = plan(case)
     if "--json" in case.args:
         check(case, json.dumps(found.explain_json(), indent=2, ensure_ascii=False))
     else:
         check(case, found.explain())
+
+
+# The JSON value
+
+
+def shape(value: Any) -> Any:
+    """The keys of a JSON value, all the way down; a list is what its first element is."""
+    if isinstance(value, dict):
+        return {key: shape(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [shape(value[0])] if value else []
+    return None
+
+
+# Keys that a spec chooses.
+OPEN = ("parameters", "lets", "request", "rename")
+
+
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_the_json_value_has_one_schema(case: Case) -> None:
+    found = plan(case).explain_json()
+    assert json.loads(json.dumps(found)) == found
+    assert list(found) == [
+        *("ddbetl_explain", "fingerprint", "parameters", "lets", "sources", "where", "star", "columns", "limit"),
+        *("on_error", "time_zone", "target", "estimate", "warnings"),
+    ]
+    assert found["ddbetl_explain"] == 1
+    for source in found["sources"]:
+        assert list(source) == [
+            *("table", "region", "account", "endpoint", "arn", "items", "bytes", "billing", "segments", "request"),
+            "budget",
+        ]
+    for column in found["columns"]:
+        assert list(column) == ["name", "type", "nullable", "expression", "how"]
+        assert column["how"] in ("copied unchanged", "constant", "vectorised", "by reference")
+    if found["target"] is not None:
+        assert list(found["target"]) == [
+            *("table", "region", "account", "endpoint", "arn", "request", "on_conflict", "key", "indexes", "budget")
+        ]
+
+
+def test_the_requests_are_those_of_the_plan() -> None:
+    case = next(case for case in CASES if case.path.stem == "two_regions")
+    found = plan(case)
+    assert [source["request"] for source in found.explain_json()["sources"]] == [
+        json.loads(scan.request) for scan in found.physical.scans
+    ]
+
+
+# The page
+
+
+@pytest.mark.parametrize("case", PAGES, ids=str)
+def test_a_page_fits_a_terminal(case: Case) -> None:
+    page = plan(case).explain().partition("\nWARNINGS")[0]
+    for line in page.split("\n"):
+        assert line == line.rstrip()
+        # The names of tables have the width that they have.
+        assert len(line) <= WIDTH + 5, line
+
+
+@pytest.mark.parametrize("case", PAGES, ids=str)
+def test_a_page_says_what_its_json_value_says(case: Case) -> None:
+    found = plan(case)
+    page, value = found.explain(), found.explain_json()
+    assert all(source["table"] in page for source in value["sources"])
+    for column in value["columns"]:
+        assert re.search(
+            rf"^ +.*{re.escape(column['name'].replace(chr(34), chr(34) * 2))}.* {column['how']}$", page, re.M
+        )
+    offline = case.text("catalog") is None
+    assert ("offline" in page) == offline == (value["estimate"]["read_units"] is None)
+    assert all(f"[{warning['code']}]" in page for warning in value["warnings"])
+
+
+def test_explaining_costs_no_units() -> None:
+    with control_plane("Orders (OrderID S), 5 items, 5 bytes\nArchive (OrderID S)") as opened:
+        spec = "INSERT INTO Archive SELECT * FROM Orders ON CONFLICT REPLACE"
+        found = api.compile(spec, now=Timestamp(0))
+        assert found.explain() and found.explain_json()
+    # A control plane has nothing that reads or writes an item; and no other was opened.
+    assert [control.asked for control in opened] == [["DescribeTable Archive", "DescribeTable Orders", "close"]]
+
+
+# Layout
+
+
+@pytest.mark.parametrize(
+    ("count", "text"),
+    [
+        (0, "0 B"),
+        (999, "999 B"),
+        (1000, "1.0 KB"),
+        (93_500_000, "93.5 MB"),
+        (280_500_000, "280 MB"),
+        (999_499_999, "999 MB"),
+        (999_500_000, "1.0 GB"),
+        (5_400_000_000_000_000, "5,400 TB"),
+    ],
+)
+def test_sizes(count: int, text: str) -> None:
+    assert size(count) == text
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (0, "less than 1 s"),
+        (0.7, "1 s"),
+        (1, "1 s"),
+        (59.4, "59 s"),
+        (59.6, "1 min 0 s"),
+        (200, "3 min 20 s"),
+        (3599.7, "1 h 0 min"),
+        (7500, "2 h 5 min"),
+        (86_400 * 3 + 3600 * 4, "3 d 4 h"),
+    ],
+)
+def test_durations(seconds: float, text: str) -> None:
+    assert duration(seconds) == text
+
+
+@pytest.mark.parametrize(
+    ("units", "text"), [(0.5, "0.5"), (0.625, "0.62"), (2.5, "2.5"), (3, "3"), (12.5, "12"), (6000, "6,000")]
+)
+def test_rates(units: float, text: str) -> None:
+    assert rate(units) == text
+
+
+def test_columns_are_aligned() -> None:
+    assert columns([("a", "1"), ("bcd", "234")], right=(1,)) == "  a      1\n  bcd  234"
+    assert columns([("a", ""), ("bcd", "2")]) == "  a\n  bcd  2"
+    assert columns([]) == ""
+
+
+def test_a_long_cell_is_broken_between_words() -> None:
+    text = " ".join(f"word{n}" for n in range(40))
+    page = columns([("name", text, "end"), ("other", "short", "end")], wrap=1)
+    lines = page.split("\n")
+    assert all(len(line) <= WIDTH for line in lines)
+    assert lines[0].startswith("  name   word0 ") and lines[0].endswith("  end")
+    assert lines[1].startswith("         word") and "end" not in lines[1]
+    assert re.findall(r"word\d+", page) == text.split()
+
+
+def test_brackets_and_comparisons_stay_together() -> None:
+    text = "attribute_exists(#f0) AND NOT (attribute_type(#f0, :f0)) AND NOT (#f0 = :f2) OR #f1 IN (:f1, :f2)"
+    for width in range(40, 100):
+        lines = wrapped(text, width)
+        assert " ".join(lines) == text
+        assert all(len(line) <= width for line in lines)
+        for kept in ("attribute_type(#f0, :f0)", "NOT (#f0 = :f2)", "#f1 IN (:f1, :f2)"):
+            assert any(kept in line for line in lines), (width, lines)

@@ -5,7 +5,11 @@ from __future__ import annotations
 import asyncio
 import json
 import random
+import signal
 import stat
+import subprocess
+import sys
+import time
 from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
@@ -21,6 +25,7 @@ from ddbetl.connectors.dynamodb.retry import RetryPolicy
 from ddbetl.engine import executor
 from ddbetl.engine.report import Progress, RunReport
 from ddbetl.engine.rows import Row, RowEvaluator
+from ddbetl.engine.transform import PageInput, PageOutput, Transformer
 from ddbetl.errors import ConnectionFailed, JobFailed
 from ddbetl.expressions.projection import KeyAttribute
 from ddbetl.functions.model import RowContext
@@ -108,6 +113,15 @@ def test_without_a_fault(tmp_path: Path) -> None:
     assert report.progress.read_units == 225.0
     assert report.progress.write_units == report.progress.written
     assert set(fake.written.values()) == {1}
+
+
+def test_what_the_server_filters_is_read_and_filtered(tmp_path: Path) -> None:
+    items = source_items(400)
+    for item in items[100:300]:
+        item["s"] = {"S": ""}
+    fake = Fake({"One": items}, keeps=lambda item: item["s"] != {"S": ""}, page=10)
+    report = fake.run(plan_of(tables="One"), tmp_path)
+    assert_done(fake, plan_of(tables="One"), report)
 
 
 TRANSIENT: dict[str, Fault] = {
@@ -450,6 +464,32 @@ def test_a_failure_ends_everything_wherever_it_waits(
             Fake(two_tables(1000), fault=fault, page=10).run(plan_of(), tmp_path)
 
 
+def test_the_statement_is_not_closed_while_it_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    running, closed = Event(), []
+    run, close = Transformer.run, Transformer.close
+
+    def slow(self: Transformer, pages: Sequence[PageInput]) -> list[PageOutput]:
+        running.set()
+        time.sleep(0.05)
+        running.clear()
+        return run(self, pages)
+
+    def watched(self: Transformer) -> None:
+        closed.append(not running.is_set())
+        close(self)
+
+    monkeypatch.setattr(Transformer, "run", slow)
+    monkeypatch.setattr(Transformer, "close", watched)
+
+    def fault(call: Call) -> None:
+        if running.is_set() and call.number > 10:
+            raise Refused("AccessDeniedException")
+
+    with pytest.raises(JobFailed, match="AccessDeniedException"):
+        Fake(two_tables(2000), fault=fault, page=10).run(plan_of(), tmp_path)
+    assert closed == [True]
+
+
 def test_a_mistake_in_the_transform_ends_the_job_as_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(*_: object) -> None:
         raise ZeroDivisionError("a mistake of our own")
@@ -486,3 +526,57 @@ def test_a_job_with_rejects_in_the_way_of_a_full_disk_does_not_pass_over_them(tm
     (tmp_path / "jobs").write_text("a file where the folder should be")
     with pytest.raises(OSError):
         Fake(two_tables(wrong=True)).run(plan_of(), tmp_path / "jobs")
+
+
+# A whole process: how it ends, and what it leaves on stderr.
+PROCESS = """
+import asyncio, sys
+from pathlib import Path
+from threading import Event
+sys.path.insert(0, sys.argv[1])
+from fake_dynamodb import Fake, Refused
+from planned import planned
+from ddbetl.engine.rows import RowEvaluator
+from ddbetl.errors import JobFailed
+from test_faulty_server import plan_of, two_tables
+
+how, folder = sys.argv[2], Path(sys.argv[3])
+
+async def fault(call):
+    if call.operation == "BatchWriteItem" and call.number == 20:
+        print("under way", flush=True)
+        if how == "refused":
+            raise Refused("AccessDeniedException")
+    if how == "interrupted":
+        await asyncio.sleep(0.01 if call.number < 20 else 60)
+
+if how == "mistaken":
+    def broken(*_):
+        raise ZeroDivisionError("a mistake of our own")
+    RowEvaluator.row = broken
+fake = Fake(two_tables(3000, wrong=True), fault=fault, page=50)
+try:
+    print(fake.run(plan_of(), folder).outcome)
+except (JobFailed, ZeroDivisionError, KeyboardInterrupt) as error:
+    print(type(error).__name__)
+"""
+
+
+@pytest.mark.parametrize(
+    ("how", "said"),
+    [("done", "done"), ("refused", "JobFailed"), ("mistaken", "ZeroDivisionError"), ("interrupted", "KeyboardInterrupt")],
+)
+def test_a_process_ends_without_a_trace(how: str, said: str, tmp_path: Path) -> None:
+    arguments = [sys.executable, "-W", "error", "-X", "dev", "-c", PROCESS, str(Path(__file__).parent), how, str(tmp_path)]
+    process = subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    try:
+        if how == "interrupted":
+            assert process.stdout.readline() == "under way\n"
+            process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=60)
+    finally:
+        process.kill()
+    assert out.splitlines()[-1:] == [said], err
+    # DuckDB complains on stderr of what was not closed, Python of tasks, sockets and threads.
+    assert err == "" and process.returncode == 0

@@ -122,7 +122,7 @@ STORED_VALUES: dict[Type, dict[str, object]] = {
 }
 # Where the documents of KNOWN are.
 ITEM: Item = {f"a {type_}": value for type_, value in STORED_VALUES.items()}
-CONSTANTS = {"pattern": "yyyy-MM-dd", "zone": "UTC", "escape": "!"}
+CONSTANTS = {"pattern": "yyyy-MM-dd", "zone": "UTC", "escape": "!", "unit": "day"}
 
 # Every position of every signature, with all that may be left out given.
 POSITIONS = [
@@ -190,7 +190,8 @@ def test_an_unknown_type_error_is_an_error_of_the_row(called: Function, signatur
         # No stored value can ever stand there, or none of the type that the others have.
         assert not parameter.types & STORED or any(a.type not in STORED for a in arguments if a.type is not Type.ANY)
         return
-    accepted = frozenset[Type]().union(*(c.accepts[position] for c in expression.candidates))
+    at = sum(not p.constant for p in signature.parameters[:position])
+    accepted = frozenset[Type]().union(*(c.accepts[at] for c in expression.candidates))
     for type_ in STORED - accepted:
         error = reference(expression, {**ITEM, "culprit": STORED_VALUES[type_]})
         if called.name == "try":

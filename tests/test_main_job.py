@@ -22,7 +22,8 @@ from ddbetl.errors import JobFailed
 
 Item = dict[str, dict[str, Any]]
 
-ITEMS = 2_000
+# In each of thirteen tables. To ministack a Scan of a table costs the square of its size.
+ITEMS = {"dynoxide": 2_000, "ministack": 500, "endpoint": 50}
 SPEC = (servers.ROOT / "specs" / "anniversary_promo.ddbetl").read_text(encoding="utf-8")
 ONE_LINER = (
     "SELECT CustomerID, epoch(DateTime) AS CreationDateTime, epoch(DateTime)+ttl AS ExpirationTimestamp, OrderID "
@@ -47,7 +48,7 @@ class Months:
 def months(server: Server) -> Months:
     domain = servers.new_prefix()
     client = server.client()
-    loaded = load(client, ITEMS if server.name != "endpoint" else 50, domain=domain)
+    loaded = load(client, ITEMS[server.name], domain=domain)
     expected = reference.main_job(client, loaded.sources)
     client.close()
     return Months(server, domain, loaded, expected)
@@ -150,12 +151,12 @@ def documents() -> list[Item]:
         {"NULL": True},
         {"B": "AAECAwQF//79"},
         {"B": ""},
-        {"SS": ["", "a", "Ü", '"']} if False else {"SS": ["b", "a", "Ü", '"']},
+        {"SS": ["b", "a", "Ü", '"']},
         {"NS": ["1", "-2.5", "12345678901234567890123456789012345678"]},
         {"BS": ["AA==", "AAH/"]},
         {"L": []},
         {"M": {}},
-        {"L": [{"S": ""}, {"L": []}, {"M": {"": {"S": "x"}} if False else {"k": {"SS": ["x"]}}}]},
+        {"L": [{"S": ""}, {"L": []}, {"M": {"k": {"SS": ["x"]}}}]},
         {"M": {"a.b": {"N": "1"}, "[0]": {"BOOL": True}, "#": {"NULL": True}, "größe": {"BS": ["AA=="]}}},
         deep,
         {"S": "x" * 200_000},

@@ -8,18 +8,22 @@ from __future__ import annotations
 
 import json
 import random
+import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import generated
 import pytest
+import reference
 import servers
 import tables
 from planned import NOW, planned
 from servers import Server
 
+import ddbetl
 from ddbetl.connectors.dynamodb.wire import WireClient
 from ddbetl.engine.rows import Filtered, Outcome, RowEvaluator, RowFailure
 from ddbetl.errors import SpecError
@@ -212,3 +216,69 @@ def evaluated(plan: PhysicalPlan, items: Sequence[Item]) -> dict[str, Outcome]:
     evaluator = RowEvaluator(plan.transform, plan.write.key)
     context = RowContext("Source", NOW)
     return {item["id"]["S"]: evaluator.row(json.dumps(item).encode(), context) for item in items}
+
+
+def test_a_long_predicate_is_asked_as_far_as_there_is_room() -> None:
+    chains = [f" {word} ".join(f"a{i} {op} {i}" for i in range(n)) for word in ("AND", "OR") for op in "=>" for n in (2, 20, 100)]
+    nested = [
+        " OR ".join(f"(a{i} > {i} AND NOT (b{i} < 1 OR c{i}))" for i in range(30)),
+        " AND ".join(f"(a{i} > {i} OR NOT (b{i} < 1 AND c{i}))" for i in range(30)),
+        "a > 1 AND b IN (" + ", ".join(map(str, range(100))) + ")",
+        "b IN (" + ", ".join(map(str, range(101))) + ") AND length(s) > 0",
+    ]
+    asked = 0
+    for text in (*chains, *nested):
+        plan = compiled(text)
+        assert plan is not None
+        request = json.loads(plan.scans[0].request)
+        expression = request.get("FilterExpression", "")
+        assert len(expression.encode()) <= 4096
+        assert expression.count("attribute_") + expression.count(" = ") + expression.count(" > ") <= 300
+        used = set(re.findall(r"[#:]f[0-9]+", expression))
+        assert used == request.get("ExpressionAttributeNames", {}).keys() | request.get("ExpressionAttributeValues", {}).keys()
+        asked += bool(expression)
+        # Where any one may be TRUE nothing can be left out of the question; of what must all be TRUE a part will do.
+        assert expression or " OR " in text
+    assert asked >= 10
+
+
+# A predicate and what is selected, each of which makes errors of some of the mixed items.
+JOBS = (
+    ("*", "s > 'a' OR n > 0"),
+    ("*", "length(s) > 0 AND n < 10"),
+    ("id, n + 1 AS n", "NOT (b AND x = 1)"),
+    ("id, m.k AS k, s", "s IS NOT NULL AND s <> ''"),
+    ("* EXCLUDE (x)", "x IN (1, 2.5) OR x2 IN ('a', 'A')"),
+    ("* REPLACE (upper(s) AS s)", "n BETWEEN 0 AND 10 OR s LIKE 'a%'"),
+    ('id, "size", "#f0" AS f', '"size" = \'a\' OR "#f0" IS MISSING'),
+)
+
+
+@pytest.mark.parametrize("number", range(len(JOBS)))
+def test_a_job_does_the_same_whatever_the_server_filters(mixed: Mixed, number: int, prefix: str, tmp_path: Path) -> None:
+    select, where = JOBS[number]
+    written: list[list[Item]] = []
+    rejected: list[list[str]] = []
+    for pushed in (True, False):
+        target = f"{prefix}{'pushed' if pushed else 'simple'}"
+        tables.create(mixed.server, target, ("id", "S"))
+        spec = f"INSERT OVERWRITE {target} SELECT {select} FROM {mixed.name} WHERE {where}"
+        plan = ddbetl.compile(spec, options=["read = unlimited", "write = unlimited"], endpoint_url=mixed.server.endpoint_url)
+        (scan,) = plan.physical.scans
+        request = json.loads(scan.request)
+        assert "FilterExpression" in request
+        if not pushed:
+            request = {name: value for name, value in request.items() if name in ("TableName", "ReturnConsumedCapacity")}
+            plan = replace(plan, physical=replace(plan.physical, scans=(replace(scan, request=json.dumps(request)),)))
+        report = plan.run(state_dir=tmp_path / target)
+        assert report.progress.read == ITEMS
+        written.append(tables.read(mixed.server, target))
+        lines = Path(report.rejects).read_text().splitlines() if report.rejects is not None else []
+        rejects = [json.loads(line) for line in lines]
+        rejected.append(sorted(json.dumps({n: v for n, v in reject.items() if n != "item"}) for reject in rejects))
+        for reject in rejects:
+            whole = next(item for item in mixed.items if item["id"] == reject["key"]["id"])
+            assert all(whole[name] == value for name, value in reject["item"].items())
+    reference.assert_same_items(*written, ("id",))
+    assert rejected[0] == rejected[1]
+    assert written[0] and rejected[0] and len(written[0]) + len(rejected[0]) < ITEMS

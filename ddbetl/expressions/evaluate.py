@@ -98,9 +98,16 @@ def _call(call: Call) -> Evaluator:
                 return implementation.reference(context, *values)
             return implementation.reference(*values)
         except RowError as error:
-            raise RowError(error.code, f"{_shortened(describe(call))}: {error.message}") from None
+            raise RowError(error.code, f"{_at_fault(call, error)}: {error.message}") from None
 
     return run
+
+
+def _at_fault(call: Call, error: RowError) -> str:
+    """What an error's message begins with: the attribute whose value is at fault, else the call."""
+    if error.argument is not None and isinstance(argument := call.arguments[error.argument], Attribute):
+        return str(argument)
+    return _shortened(describe(call))
 
 
 _LONGEST_CALL = 80

@@ -63,6 +63,8 @@ class Candidate:
     same: frozenset[int]
     implementation: Implementation
     result: Type
+    # The positions, among all arguments of the call, of the constants that the implementation has doubts about.
+    doubtful: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -74,6 +74,9 @@ def resolve(
         used.append(signature)
     if not candidates:
         raise _type_error(function, by_count, arguments)
+    refusals = [candidate.implementation.refusal for candidate in candidates]
+    if (refusal := refusals[0]) is not None and None not in refusals:
+        raise ResolveError("E0303", f"{function.name}: {refusal[0]}", 0, refusal[1])
     results = {candidate.result for candidate in candidates}
     never_null = function.nulls is not Nulls.PROPAGATE or all(not a.nullable for a in runtime)
     return Call(
@@ -166,9 +169,15 @@ def _candidate(
         try:
             implementation = implementation(Binding(constants, settings.zone, settings.pivot_year))
         except ArgumentError as error:
-            position = next(i for i, (p, _) in enumerate(pairs) if p.name == error.parameter)
+            position = _position(parameters, error.parameter, error.index)
             raise ResolveError("E0305", error.message, position, error.hint, error.at, error.length) from None
-    return Candidate(tuple(accepts), frozenset(same), implementation, result)
+    doubtful = tuple(_position(parameters, doubt.parameter, doubt.index) for doubt in implementation.doubts)
+    return Candidate(tuple(accepts), frozenset(same), implementation, result, doubtful)
+
+
+def _position(parameters: Sequence[Parameter], name: str, index: int) -> int:
+    """Where the ``index``-th argument of a parameter stands."""
+    return [position for position, parameter in enumerate(parameters) if parameter.name == name][index]
 
 
 def _only_type(arguments: Sequence[Expression], pairs: Sequence[tuple[Parameter, Expression]]) -> Type:
@@ -247,11 +256,12 @@ def usage(function: Function) -> str:
 
 def signature_text(function: Function, signature: Signature) -> str:
     """A signature as the documentation writes it: ``epoch(x STRING [, pattern STRING [, zone STRING]]) → NUMBER``."""
-    out = ""
-    for number, parameter in enumerate(signature.parameters):
+    out = signature.shown
+    for number, parameter in enumerate(() if signature.shown else signature.parameters):
         types = "any" if len(parameter.types) >= len(STORED) else "|".join(str(t) for t in Type if t in parameter.types)
         piece = f"{', ' if number else ''}{parameter.name} {types}{', …' if parameter.variadic else ''}"
         out += f" [{piece}" if parameter.optional else piece
-    out += "]" * sum(p.optional for p in signature.parameters)
+    if not signature.shown:
+        out += "]" * sum(p.optional for p in signature.parameters)
     result = "the same type" if signature.result is None else str(signature.result)
     return f"{function.name}({out.strip()}) → {result}"

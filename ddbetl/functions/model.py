@@ -101,6 +101,25 @@ class Implementation:
     context: bool = False
     # Why explain says that there is no fast path, where that needs saying ("a pattern with two-digit years").
     slow_because: str = ""
+    # What is legal but rarely meant among the constant arguments.
+    doubts: tuple[Doubt, ...] = ()
+    # Why the constant arguments leave nothing to compute for values of this signature's types: what was expected, and
+    # what to do. An error of the spec where the types are known, else of the row, by the reference.
+    refusal: tuple[str, str] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Doubt:
+    """A warning of a constant argument: which parameter (``index``: of a variadic one, which argument), and where in
+    its text (``at``, ``length`` characters)."""
+
+    code: str
+    parameter: str
+    message: str
+    hint: str = ""
+    index: int = 0
+    at: int | None = None
+    length: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,15 +136,19 @@ class Binding:
 
 
 class ArgumentError(Exception):
-    """A constant argument is wrong: which parameter, why, and where in the text (``at``, ``length`` characters)."""
+    """A constant argument is wrong: which parameter (``index``: of a variadic one, which argument), why, and where in
+    the text (``at``, ``length`` characters)."""
 
-    def __init__(self, parameter: str, message: str, hint: str = "", at: int | None = None, length: int = 1) -> None:
+    def __init__(
+        self, parameter: str, message: str, hint: str = "", at: int | None = None, length: int = 1, index: int = 0
+    ) -> None:
         super().__init__(message)
         self.parameter = parameter
         self.message = message
         self.hint = hint
         self.at = at
         self.length = length
+        self.index = index
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +172,8 @@ class Signature:
     """One way to call a function. ``result`` is a type, or SAME: the type of the ``same`` arguments.
 
     ``repeats``: so many of the first parameters may come again and again, as a group, before the rest (CASE's condition
-    and result).
+    and result). ``shown``: the parameters as the documentation writes them, where constant arguments of one parameter
+    mean different things.
     """
 
     parameters: tuple[Parameter, ...]
@@ -158,6 +182,7 @@ class Signature:
     # False where the result is never missing, whatever the arguments.
     nullable: bool = True
     repeats: int = 0
+    shown: str = ""
 
 
 SAME: None = None

@@ -6,6 +6,7 @@ and the documentation say about it comes from there.
 
 from __future__ import annotations
 
+from ddbetl.functions.calendar import CALENDAR
 from ddbetl.functions.conditional import CONDITIONAL
 from ddbetl.functions.conversion import CONVERSION
 from ddbetl.functions.document import DOCUMENT
@@ -18,7 +19,7 @@ from ddbetl.functions.time import TIME
 
 __all__ = ["FUNCTIONS", "OPERATORS", "function", "operator"]
 
-FUNCTIONS: tuple[Function, ...] = (*TEXT, *NUMBERS, *TIME, *CONDITIONAL, *DOCUMENT, *CONVERSION, *ORIGIN)
+FUNCTIONS: tuple[Function, ...] = (*TEXT, *NUMBERS, *TIME, *CALENDAR, *CONDITIONAL, *DOCUMENT, *CONVERSION, *ORIGIN)
 
 _BY_NAME = {f.name.lower(): f for f in FUNCTIONS}
 _BY_SYMBOL = {f.name: f for f in OPERATORS}

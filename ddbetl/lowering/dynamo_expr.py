@@ -413,9 +413,12 @@ def _know_not_empty(text: Attribute, marks: _Placeholders) -> _Ways:
 def _know_in(call: Call, marks: _Placeholders) -> _Ways:
     operand, *items = call.arguments
     constants = [item for item in items if isinstance(item, Constant) and item.type in _COMPARABLE]
-    plain = isinstance(operand, Attribute) and not operand.steps and len(constants) == len(items) <= MOST_CANDIDATES
-    if not plain or not isinstance(operand, Attribute) or len({c.type for c in constants}) != 1:
+    if not isinstance(operand, Attribute) or operand.steps or len(constants) < len(items):
         return UNKNOWN
+    if len({c.type for c in constants}) != 1:
+        return UNKNOWN
+    if len(constants) > MOST_CANDIDATES:
+        return _typed(operand, constants[0].type, marks)
     there, same = _there(operand, marks), _type_is(operand, constants[0].type, marks)
     among = _Atom(f"{marks.name(operand)} IN ({', '.join(marks.value(c.value) for c in constants)})")
     error = _and(there, _Not(same))

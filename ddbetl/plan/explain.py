@@ -324,7 +324,7 @@ def _compute(plan: PhysicalPlan) -> str:
     if not transform.statement.filters or not transform.statement.projects:
         page += "\n  so every row goes by reference: in Python, exact, but some fifty times slower"
         reasons = "; ".join(dict.fromkeys(reason for root in slow for reason in _why_slow(root)))
-        page += f"\n  ({reasons})" if reasons else ""
+        page += f"\n  no fast path: {reasons}" if reasons else ""
     return page
 
 

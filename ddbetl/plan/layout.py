@@ -13,8 +13,9 @@ WIDTH = 100
 
 # Stands for a blank where a line is not broken.
 _GLUE = "\ue000"
-# Brackets without brackets inside, with the word before them, and the pairs of a JSON object.
-_TOGETHER = re.compile(r"(?:NOT )?\([^()]*\)|\"[^\"]*\": ")
+# What is better not broken: brackets without brackets inside, NOT and what it denies, both sides of a comparison, the
+# pairs of a JSON object.
+_TOGETHER = re.compile(r"\([^()]*\)|NOT (?=\()| (?:=|<>|<=|>=|<|>|IN) |\"[^\"]*\": ")
 
 
 def columns(rows: Sequence[Sequence[str]], right: tuple[int, ...] = (), wrap: int | None = None) -> str:

@@ -42,9 +42,9 @@ class Analysis:
     overrides: Overrides
     given: Mapping[str, str]
     catalog: Catalog | None
-    # In the order in which they are found; a dict, so that there are no doubles.
+    # In the order in which they are found; dicts, so that there are no doubles.
     errors: dict[Diagnostic, None] = field(default_factory=dict)
-    warnings: list[Diagnostic] = field(default_factory=list)
+    warnings: dict[Diagnostic, None] = field(default_factory=dict)
     parameters: dict[str, str] = field(default_factory=dict)
     lets: dict[str, str] = field(default_factory=dict)
     constants: dict[str, Constant | None] = field(default_factory=dict)
@@ -64,13 +64,14 @@ class Analysis:
     def warn(
         self, code: str, message: str, span: Span | None, hint: str = "", source: SourceText | None = None
     ) -> None:
-        self.warnings.append(Diagnostic(code, message, span, hint, (), source))
+        self._add(Diagnostic(code, message, span, hint, (), source))
 
     def typer(self, settings: Settings, source: SourceText | None = None) -> Typer:
         """A typer for the expressions of the spec, or of another text."""
 
         def report(diagnostic: Diagnostic) -> None:
-            self._add(replace(diagnostic, source=source))
+            found = replace(diagnostic, source=source)
+            (self.warnings if found.code.startswith("W") else self.errors).setdefault(found)
 
         return Typer(source or self.spec.source, settings, self.constants, report, self._brings_functions)
 
@@ -80,7 +81,8 @@ class Analysis:
         return any(isinstance(declaration, ast.Using) for declaration in self.spec.declarations)
 
     def _add(self, diagnostic: Diagnostic) -> None:
-        self.errors.setdefault(diagnostic)
+        found = self.warnings if diagnostic.code.startswith("W") else self.errors
+        found.setdefault(diagnostic)
 
 
 def in_order(found: Iterable[Diagnostic]) -> tuple[Diagnostic, ...]:

@@ -17,12 +17,14 @@ from ddbetl.expressions.resolve import ResolveError, Settings, resolve
 from ddbetl.functions.arithmetic import check_millis
 from ddbetl.functions.model import Function, Nulls, RowContext
 from ddbetl.functions.registry import FUNCTIONS, OPERATORS, function, operator
+from ddbetl.functions.time import year_of_digits
 from ddbetl.numbers import EXACT
 from ddbetl.source import SourceText, Span
 from ddbetl.syntax import ast
 from ddbetl.syntax.formatter import format_expression
 from ddbetl.time import TimeError, parse_millis
 from ddbetl.time import zone as time_zone
+from ddbetl.time.calendar import PARTS
 from ddbetl.types import Duration, Timestamp, Type, type_of
 
 # Milliseconds of each unit of a duration.
@@ -44,11 +46,15 @@ TYPE_NAMES = {
     **dict.fromkeys(("BLOB", "BYTES", "VARBINARY"), "BINARY"),
     **dict.fromkeys(("DATE", "DATETIME", "TIMESTAMPTZ"), "TIMESTAMP"),
 }
-FUNCTION_NAMES = {
+FUNCTION_NAMES: dict[str, str] = {
     **dict.fromkeys(("unix_timestamp", "to_unix_timestamp", "to_epoch"), "epoch(x, pattern, zone)"),
     **dict.fromkeys(("to_timestamp", "to_date", "strptime", "str_to_date"), "parse_time(x, pattern, zone)"),
     **dict.fromkeys(("from_unixtime", "date_format", "strftime", "to_char"), "format_time(parse_time(x), pattern)"),
     **dict.fromkeys(("current_timestamp", "getdate", "sysdate"), "now()"),
+    **dict.fromkeys(("dateadd", "timestampadd", "add_months"), "date_add('month', n, time)"),
+    **dict.fromkeys(("datepart", "extract"), "date_part('year', time)"),
+    **{part: f"date_part('{part}', time)" for part in PARTS},
+    **dict.fromkeys(("datetrunc", "time_bucket"), "date_trunc('day', time)"),
     **dict.fromkeys(("nvl", "ifnull"), "coalesce(x, y)"),
     **dict.fromkeys(("isnull", "is_null"), "x IS NULL"),
     **dict.fromkeys(("len", "char_length", "character_length", "strlen"), "length(x)"),
@@ -182,6 +188,8 @@ class Typer:
         except TimeError as error:
             self._error("E0306", error.message, node.span, "as in TIMESTAMP '2017-04-26T00:00:00Z'")
             return None
+        if (message := year_of_digits(node.text)) is not None:
+            self._error("W0106", message, node.span, "a date has dashes: TIMESTAMP '2017-04-26'")
         return Constant(Timestamp(millis), Type.TIMESTAMP, node.span)
 
     def _is_missing(self, node: ast.IsMissing) -> Expression | None:
@@ -288,7 +296,16 @@ class Typer:
             hint = "a text in single quotes, or a LET or PARAM" if error.code == "E0304" else error.hint
             self._error(error.code, _worded(called, sign, error.message), span, hint)
             return None
+        self._doubt(call, nodes)
         return self._fold(call)
+
+    def _doubt(self, call: Call, nodes: list[ast.Expression]) -> None:
+        """Warn of constant arguments that are legal but rarely meant."""
+        for candidate in call.candidates:
+            for doubt, argument in zip(candidate.implementation.doubts, candidate.doubtful, strict=True):
+                node = nodes[argument]
+                span = node.span if doubt.at is None else self._inside(node, doubt.at, doubt.length)
+                self._error(doubt.code, doubt.message, span, doubt.hint)
 
     def _inside(self, node: ast.Expression, at: int, length: int) -> Span:
         """The place of characters of a text's value in the source, where a quote is written twice."""

@@ -28,12 +28,16 @@ class ZoneError(ValueError):
 
 
 class TimeError(ValueError):
-    """Say why a text is not a time; ``position`` is the number of characters that were read before the fault."""
+    """Say why a text is not a time; ``position`` is the number of characters that were read before the fault.
 
-    def __init__(self, message: str, position: int) -> None:
+    ``reason`` is the part of the message that says what was expected there, or what does not exist.
+    """
+
+    def __init__(self, message: str, position: int, reason: str) -> None:
         super().__init__(message)
         self.message = message
         self.position = position
+        self.reason = reason
 
 
 _LONGEST_QUOTE = 80

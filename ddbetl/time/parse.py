@@ -80,9 +80,9 @@ def parse_by_reference(pattern: Pattern | None, text: str, zone: Zone, pivot_yea
         reading = read_iso(text) if pattern is None else read_pattern(pattern, text, pivot_year)
         return resolve(reading, zone)
     except MismatchError as error:
-        raise TimeError(_message(pattern, text, error.position, f"expected {error.expected}"), error.position) from None
+        raise _fault(pattern, text, error.position, f"expected {error.expected}") from None
     except ResolveError as error:
-        raise TimeError(_message(pattern, text, error.position, str(error)), error.position) from None
+        raise _fault(pattern, text, error.position, str(error)) from None
 
 
 def read_pattern(pattern: Pattern, text: str, pivot_year: int) -> Reading:
@@ -114,6 +114,6 @@ def read_pattern(pattern: Pattern, text: str, pivot_year: int) -> Reading:
     return reading
 
 
-def _message(pattern: Pattern | None, text: str, position: int, reason: str) -> str:
+def _fault(pattern: Pattern | None, text: str, position: int, reason: str) -> TimeError:
     what = "is not an ISO-8601 time" if pattern is None else f"does not match {pattern.text}"
-    return f"{quoted(text)} {what} at position {position} ({reason})"
+    return TimeError(f"{quoted(text)} {what} at position {position} ({reason})", position, reason)

@@ -6,6 +6,8 @@ fields is elsewhere: ``parse`` and ``print`` interpret them, ``fast`` translates
 Invariant: a pattern is accepted here exactly when Joda-Time accepts it; every error marks the letters that cause it.
 """
 
+from collections.abc import Iterator
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Literal as OneOf
@@ -194,7 +196,6 @@ def compile_pattern(text: str, use: Use = "any") -> Pattern:
         raise PatternError("the pattern is empty", 0, 0)
     tokens = _tokens(text)
     fields: list[Field] = []
-    warnings: list[PatternWarning] = []
     for index, (token, position, length) in enumerate(tokens):
         following = tokens[index + 1][0] if index + 1 < len(tokens) else ""
         if token.startswith("'"):
@@ -202,14 +203,6 @@ def compile_pattern(text: str, use: Use = "any") -> Pattern:
                 fields.append(Literal(token[1:], position, length))
         else:
             fields.append(_field(token, position, _is_number(following)))
-            if token[0] == "Y" and length != 2:
-                warnings.append(
-                    PatternWarning(
-                        "Y is the year of the era here; the week-year (Y in java.time) is x, the year is y",
-                        position,
-                        length,
-                    )
-                )
     if not fields:
         raise PatternError("the pattern has neither letters nor text", 0, len(text))
     for part in fields:
@@ -220,7 +213,46 @@ def compile_pattern(text: str, use: Use = "any") -> Pattern:
                 part.position,
                 part.length,
             )
-    return Pattern(text, tuple(fields), tuple(warnings))
+    return Pattern(text, tuple(fields), tuple(_doubts(fields)))
+
+
+_HOURS = frozenset({"hour", "clock hour", "hour of half", "clock hour of half"})
+_YEARS_AND_DAYS = frozenset({"year", "year of era", "week-year", "day", "day of year"})
+
+
+def _doubts(fields: list[Field]) -> Iterator[PatternWarning]:
+    """Find what is legal but rarely meant: letters that mean something else elsewhere, or in the other case."""
+    names = {part.name for part in fields if isinstance(part, Number | TwoDigitYear | Name)}
+    minute_for_month = "minute" in names and not names & (_HOURS | {"month"}) and bool(names & _YEARS_AND_DAYS)
+    for index, part in enumerate(fields):
+        message = ""
+        match part:
+            case Number(letter="Y"):
+                message = "Y is the year of the era here; the week-year (Y in java.time) is x, the year is y"
+            case Number(name="minute") if minute_for_month:
+                message = "m is the minute; the month is M"
+            case Number(name="month") if "minute" not in names and _follows(fields, index, _HOURS):
+                message = "M is the month; the minute is m"
+            case Number(name="day of year") if "month" in names or minute_for_month:
+                message = "D is the day of the year; the day of the month is d"
+            case Number(name="clock hour of half" | "hour of half") if "half of day" not in names:
+                message = f"{part.letter} is an hour of half a day, before noon without a; the hour of 24 is H"
+            case Fraction() if "second" not in names and _follows(fields, index, {"minute"}):
+                message = "S is the fraction of the second; the second is s"
+        if message:
+            yield PatternWarning(message, part.position, part.length)
+    if all(isinstance(part, Literal) for part in fields):
+        last = fields[-1]
+        message = "there is no letter for a part of a time in this pattern, so it reads its own text only"
+        yield PatternWarning(message, fields[0].position, last.position + last.length - fields[0].position)
+
+
+def _follows(fields: list[Field], index: int, names: AbstractSet[str]) -> bool:
+    """Tell whether a field comes after one of some fields, with text between them."""
+    if index < 2 or not isinstance(fields[index - 1], Literal):
+        return False
+    before = fields[index - 2]
+    return isinstance(before, Number) and before.name in names
 
 
 def _is_letter(char: str) -> bool:

@@ -89,8 +89,8 @@ class LoweredCall:
 
     def __init__(self, column: Column, texts: Sequence[str]) -> None:
         expression = _compiled(column.call)
+        self._call = column.call
         self._rows = len(texts)
-        self._evaluate = evaluator(expression)
         self._context = RowContext("Orders", Timestamp(0))
         self._connection = duckdb.connect(":memory:", config=CONFIGURATION)
         lowerer = Lowerer()
@@ -121,7 +121,8 @@ class LoweredCall:
 
     def __call__(self) -> tuple[Pass, int]:
         passes: list[Pass] = []
-        evaluate, items, context = self._evaluate, self._items, self._context
+        # A new one, because an evaluator remembers texts that it has read.
+        evaluate, items, context = evaluator(_compiled(self._call)), self._items, self._context
         with _timed(passes):
             found = self._vectorised() if self._is_lowered else None
             left = range(self._rows) if found is None else self._left_over(found)
@@ -154,9 +155,7 @@ class WholeItems:
     """The same call in a whole plan: JSON pages of items to finished requests, as the engine's transform does it."""
 
     def __init__(self, column: Column, texts: Sequence[str]) -> None:
-        plan = planned(f"INSERT INTO Copy SELECT id, {column.call} AS T FROM Orders ON CONFLICT REPLACE")
-        assert plan.write is not None
-        self._work = PageWork(plan.transform, plan.write)
+        self._spec = f"INSERT INTO Copy SELECT id, {column.call} AS T FROM Orders ON CONFLICT REPLACE"
         pages = []
         for start in range(0, len(texts), PAGE_ROWS):
             items = [
@@ -166,13 +165,18 @@ class WholeItems:
             pages.append(PageInput(json.dumps(items, separators=(",", ":")).encode(), len(items), "Orders", 0))
         self._groups = [pages[start : start + GROUP] for start in range(0, len(pages), GROUP)]
 
-    def close(self) -> None:
-        self._work.close()
-
     def __call__(self) -> tuple[Pass, int]:
         passes: list[Pass] = []
-        with _timed(passes):
-            results = [result for group in self._groups for result in self._work.run(group)]
+        # A new plan, because evaluators remember; an empty page, so that its statement is prepared.
+        plan = planned(self._spec)
+        assert plan.write is not None
+        work = PageWork(plan.transform, plan.write)
+        try:
+            work.run([PageInput(b"[]", 0, "Orders", 0)])
+            with _timed(passes):
+                results = [result for group in self._groups for result in work.run(group)]
+        finally:
+            work.close()
         bodies = [bytes(one.content) for result in results for batch in result.batches for one in batch.chain()]
         puts = [entry["PutRequest"]["Item"] for body in bodies for entry in json.loads(body)["RequestItems"]["Copy"]]
         return passes[0], checksum([int(item["T"]["N"]) for item in sorted(puts, key=lambda item: item["id"]["S"])])
