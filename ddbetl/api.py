@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from types_boto3_dynamodb.client import DynamoDBClient
 
     from ddbetl.connectors.dynamodb.access import Access
+    from ddbetl.connectors.dynamodb.control import Control
     from ddbetl.engine.preview import Preview as Preview
     from ddbetl.engine.report import Progress as Progress
     from ddbetl.engine.report import RunReport as RunReport
@@ -48,6 +49,8 @@ class Plan:
 
     physical: PhysicalPlan
     sites: Mapping[Connection, Site] = field(default_factory=dict)
+    # The sessions that the catalog was asked by: asking for credentials once more could ask a person once more.
+    controls: Mapping[Connection, Control] = field(default_factory=dict, repr=False, compare=False)
 
     @property
     def source(self) -> SourceText:
@@ -70,7 +73,7 @@ class Plan:
         from ddbetl.engine.loop import run_async
         from ddbetl.engine.preview import preview
 
-        access = _access(self.physical, connections=4)
+        access = self._access(connections=4)
         return run_async(lambda: preview(self.physical, access, rows))
 
     def run(
@@ -92,9 +95,15 @@ class Plan:
         if self.physical.write is None:
             raise JobFailed("the spec has no target: INSERT INTO table, or --into table, gives it one")
         folder = Path(state_dir) / "jobs" / _job_id()
-        access = _access(self.physical, connections=READERS + WRITERS)
+        access = self._access(connections=READERS + WRITERS)
         stopped = stop or threading.Event()
         return run_async(lambda: execute(self.physical, access, folder, stopped, progress, interval))
+
+    def _access(self, connections: int) -> dict[Connection, Access]:
+        """How to reach every connection of the plan."""
+        if not self.controls:
+            raise JobFailed("the plan was made offline, by check: compile looks the tables up")
+        return {connection: control.access(connections) for connection, control in self.controls.items()}
 
 
 def compile(
@@ -121,9 +130,9 @@ def compile(
     default = Connection(region, profile, None, endpoint_url)
     spec, overrides = _parse(text, name, lets, options, into, on_conflict, default)
     given, fixed = dict(params or {}), now or _now()
-    catalog = _catalog(wanted(spec, given, overrides, fixed))
+    catalog, controls = _catalog(wanted(spec, given, overrides, fixed))
     logical = optimize(analyze(spec, catalog, given, overrides, fixed))
-    return Plan(make_plan(logical), catalog.sites)
+    return Plan(make_plan(logical), catalog.sites, controls)
 
 
 def check(
@@ -208,43 +217,26 @@ def _parse(
     return spec, overrides
 
 
-def _catalog(wanted_tables: tuple[Wanted, ...]) -> Catalog:
+def _catalog(wanted_tables: tuple[Wanted, ...]) -> tuple[Catalog, dict[Connection, Control]]:
     """Ask the servers for the tables that a spec names; the names of all tables only where that helps."""
     from ddbetl.connectors.dynamodb.control import Control
 
     sites: dict[Connection, Site] = {}
     tables: dict[tuple[Connection, str], TableDescription] = {}
     names: dict[Connection, tuple[str, ...]] = {}
+    controls: dict[Connection, Control] = {}
     for connection in dict.fromkeys(w.connection for w in wanted_tables):
         here = [w for w in wanted_tables if w.connection == connection]
-        with ExitStack() as open_controls:
-            control = Control.open(connection)
-            open_controls.callback(control.close)
-            exact = {w.pattern.name for w in here if w.pattern.name is not None}
-            found = control.describe(tuple(sorted(exact)))
-            if len(found) < len(exact) or any(w.pattern.name is None for w in here):
-                names[connection] = control.table_names()
-                matched = {n for w in here if w.pattern.name is None for n in w.pattern.select(names[connection])}
-                found |= control.describe(tuple(sorted(matched - exact)))
-            sites[connection] = control.site(next(iter(found.values()), None))
-            tables |= {(connection, name): description for name, description in found.items()}
-    return Catalog(sites, tables, names)
-
-
-def _access(plan: PhysicalPlan, connections: int) -> dict[Connection, Access]:
-    """How to reach every connection of a plan."""
-    from ddbetl.connectors.dynamodb.control import Control
-
-    used = [scan.table.connection for scan in plan.scans]
-    if plan.write is not None:
-        used.append(plan.write.table.connection)
-    access = {}
-    for connection in dict.fromkeys(used):
-        with ExitStack() as open_controls:
-            control = Control.open(connection)
-            open_controls.callback(control.close)
-            access[connection] = control.access(connections)
-    return access
+        control = controls[connection] = Control.open(connection)
+        exact = {w.pattern.name for w in here if w.pattern.name is not None}
+        found = control.describe(tuple(sorted(exact)))
+        if len(found) < len(exact) or any(w.pattern.name is None for w in here):
+            names[connection] = control.table_names()
+            matched = {n for w in here if w.pattern.name is None for n in w.pattern.select(names[connection])}
+            found |= control.describe(tuple(sorted(matched - exact)))
+        sites[connection] = control.site(next(iter(found.values()), None))
+        tables |= {(connection, name): description for name, description in found.items()}
+    return Catalog(sites, tables, names), controls
 
 
 def _job_id() -> str:

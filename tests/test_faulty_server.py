@@ -507,10 +507,14 @@ def test_a_listener_that_fails_ends_the_job_as_itself(tmp_path: Path) -> None:
         Fake(two_tables(1000), page=10).run(plan_of(), tmp_path, progress=progress)
 
 
-def test_credentials_that_cannot_be_renewed_end_the_job(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_credentials_that_cannot_be_renewed_are_used_as_long_as_they_serve(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(executor, "CREDENTIALS_SECONDS", 0.001)
+    asked: list[None] = []
 
     def refresh(_: StaticCredentials) -> None:
+        asked.append(None)
         raise ConnectionFailed("the credentials have expired: log in again")
 
     monkeypatch.setattr(StaticCredentials, "refresh", refresh)
@@ -518,14 +522,37 @@ def test_credentials_that_cannot_be_renewed_end_the_job(tmp_path: Path, monkeypa
     async def slow(call: Call) -> None:
         await asyncio.sleep(0.01)
 
-    with pytest.raises(JobFailed, match="log in again\nRun the same command again"):
-        Fake(two_tables(1000), fault=slow, page=10).run(plan_of(), tmp_path)
+    fake = Fake(two_tables(1000), fault=slow, page=10)
+    assert fake.run(plan_of(), tmp_path).outcome == "done"
+    assert asked
 
 
-def test_a_job_with_rejects_in_the_way_of_a_full_disk_does_not_pass_over_them(tmp_path: Path) -> None:
+@pytest.mark.parametrize("mended", [True, False])
+def test_an_expired_token_is_renewed_at_once(mended: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fresh: list[None] = []
+    monkeypatch.setattr(StaticCredentials, "refresh", lambda _: fresh.append(None) if mended else None)
+
+    async def expired(call: Call) -> None:
+        if call.number > 5 and not fresh:
+            raise Refused("ExpiredTokenException")
+
+    fake = Fake(two_tables(200), fault=expired, page=10)
+    if mended:
+        report = fake.run(plan_of(), tmp_path)
+        assert_counted(report)
+        assert report.outcome == "done" and fresh
+    else:
+        with pytest.raises(JobFailed, match="ExpiredTokenException"):
+            fake.run(plan_of(), tmp_path)
+        assert json.loads((tmp_path / "report.json").read_text())["outcome"] == "failed"
+
+
+def test_a_folder_that_cannot_be_written_stops_the_run_before_it_begins(tmp_path: Path) -> None:
     (tmp_path / "jobs").write_text("a file where the folder should be")
-    with pytest.raises(OSError):
-        Fake(two_tables(wrong=True)).run(plan_of(), tmp_path / "jobs")
+    fake = Fake(two_tables(wrong=True))
+    with pytest.raises(JobFailed, match="the job's folder cannot be written.*\n--state-dir"):
+        fake.run(plan_of(), tmp_path / "jobs")
+    assert not fake.calls.total()
 
 
 # A whole process: how it ends, and what it leaves on stderr.
@@ -564,10 +591,26 @@ except (JobFailed, ZeroDivisionError, KeyboardInterrupt) as error:
 
 @pytest.mark.parametrize(
     ("how", "said"),
-    [("done", "done"), ("refused", "JobFailed"), ("mistaken", "ZeroDivisionError"), ("interrupted", "KeyboardInterrupt")],
+    [
+        ("done", "done"),
+        ("refused", "JobFailed"),
+        ("mistaken", "ZeroDivisionError"),
+        ("interrupted", "KeyboardInterrupt"),
+    ],
 )
 def test_a_process_ends_without_a_trace(how: str, said: str, tmp_path: Path) -> None:
-    arguments = [sys.executable, "-W", "error", "-X", "dev", "-c", PROCESS, str(Path(__file__).parent), how, str(tmp_path)]
+    arguments = [
+        sys.executable,
+        "-W",
+        "error",
+        "-X",
+        "dev",
+        "-c",
+        PROCESS,
+        str(Path(__file__).parent),
+        how,
+        str(tmp_path),
+    ]
     process = subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     assert process.stdout is not None
     try:

@@ -137,7 +137,22 @@ def test_rows_that_meet_in_one_second_are_written_and_counted(one_server: Server
 
 def documents() -> list[Item]:
     """Items with everything that DynamoDB holds."""
-    texts = ("", " ", "ü", "日本語", "e\u0301", "👩‍👩‍👧", "\u0000", "a\tb\n\r\u2028", '"', "\\", "'", "</script>", "%s{}$1", "null")
+    texts = (
+        "",
+        " ",
+        "ü",
+        "日本語",
+        "e\u0301",
+        "👩‍👩‍👧",
+        "\u0000",
+        "a\tb\n\r\u2028",
+        '"',
+        "\\",
+        "'",
+        "</script>",
+        "%s{}$1",
+        "null",
+    )
     numbers = ("0", "-1", "0.1", "1E-130", "-1E-130", "12345678901234567890123456789012345678", "9" * 38 + "E87",
                "0.12345678901234567890123456789012345678", "-99999999999999999999999999999999999999")  # fmt: skip
     deep: dict[str, Any] = {"N": "3.14"}
@@ -201,7 +216,9 @@ COPIES: dict[str, tuple[str, Callable[[Item], Item]]] = {
     ),
     "by name": (
         'id, at, value, "a.b", "ID", a27 AS deep',
-        lambda item: renamed({n: v for n, v in item.items() if n in ("id", "at", "value", "a.b", "ID", "a27")}, a27="deep"),
+        lambda item: renamed(
+            {n: v for n, v in item.items() if n in ("id", "at", "value", "a.b", "ID", "a27")}, a27="deep"
+        ),
     ),
 }
 
@@ -235,7 +252,9 @@ def test_a_copy_is_exact(copied: tuple[Server, str, list[Item]], kind: str, pref
     reference.assert_same_items(tables.read(server, target), expected, ("id", "at"))
 
 
-def test_a_table_that_is_deleted_before_the_run_is_said_to_be_missing(one_server: Server, prefix: str, tmp_path: Path) -> None:
+def test_a_table_that_is_deleted_before_the_run_is_said_to_be_missing(
+    one_server: Server, prefix: str, tmp_path: Path
+) -> None:
     tables.create(one_server, f"{prefix}a", ("id", "S"))
     tables.create(one_server, f"{prefix}b", ("id", "S"))
     tables.fill(one_server, f"{prefix}a", [{"id": {"S": "1"}}])

@@ -25,7 +25,11 @@ def source(server: Server) -> tuple[Server, str]:
         tables.create(server, f"{prefix}{name}", ("id", "S"))
         items = []
         for i in range(COUNT):
-            item: tables.Item = {"id": {"S": f"{name}{i:04}"}, "n": {"N": str(i)}, "s": {"S": "rare" if i % 100 == 50 else "s"}}
+            item: tables.Item = {
+                "id": {"S": f"{name}{i:04}"},
+                "n": {"N": str(i)},
+                "s": {"S": "rare" if i % 100 == 50 else "s"},
+            }
             if name == "One" and i % 10 == 3:
                 item["n"] = {"S": "no number"}
             items.append(item)

@@ -219,7 +219,12 @@ def evaluated(plan: PhysicalPlan, items: Sequence[Item]) -> dict[str, Outcome]:
 
 
 def test_a_long_predicate_is_asked_as_far_as_there_is_room() -> None:
-    chains = [f" {word} ".join(f"a{i} {op} {i}" for i in range(n)) for word in ("AND", "OR") for op in "=>" for n in (2, 20, 100)]
+    chains = [
+        f" {word} ".join(f"a{i} {op} {i}" for i in range(n))
+        for word in ("AND", "OR")
+        for op in "=>"
+        for n in (2, 20, 100)
+    ]
     nested = [
         " OR ".join(f"(a{i} > {i} AND NOT (b{i} < 1 OR c{i}))" for i in range(30)),
         " AND ".join(f"(a{i} > {i} OR NOT (b{i} < 1 AND c{i}))" for i in range(30)),
@@ -235,7 +240,10 @@ def test_a_long_predicate_is_asked_as_far_as_there_is_room() -> None:
         assert len(expression.encode()) <= 4096
         assert expression.count("attribute_") + expression.count(" = ") + expression.count(" > ") <= 300
         used = set(re.findall(r"[#:]f[0-9]+", expression))
-        assert used == request.get("ExpressionAttributeNames", {}).keys() | request.get("ExpressionAttributeValues", {}).keys()
+        assert (
+            used
+            == request.get("ExpressionAttributeNames", {}).keys() | request.get("ExpressionAttributeValues", {}).keys()
+        )
         asked += bool(expression)
         # Where any one may be TRUE nothing can be left out of the question; of what must all be TRUE a part will do.
         assert expression or " OR " in text
@@ -255,7 +263,9 @@ JOBS = (
 
 
 @pytest.mark.parametrize("number", range(len(JOBS)))
-def test_a_job_does_the_same_whatever_the_server_filters(mixed: Mixed, number: int, prefix: str, tmp_path: Path) -> None:
+def test_a_job_does_the_same_whatever_the_server_filters(
+    mixed: Mixed, number: int, prefix: str, tmp_path: Path
+) -> None:
     select, where = JOBS[number]
     written: list[list[Item]] = []
     rejected: list[list[str]] = []
@@ -263,12 +273,16 @@ def test_a_job_does_the_same_whatever_the_server_filters(mixed: Mixed, number: i
         target = f"{prefix}{'pushed' if pushed else 'simple'}"
         tables.create(mixed.server, target, ("id", "S"))
         spec = f"INSERT OVERWRITE {target} SELECT {select} FROM {mixed.name} WHERE {where}"
-        plan = ddbetl.compile(spec, options=["read = unlimited", "write = unlimited"], endpoint_url=mixed.server.endpoint_url)
+        plan = ddbetl.compile(
+            spec, options=["read = unlimited", "write = unlimited"], endpoint_url=mixed.server.endpoint_url
+        )
         (scan,) = plan.physical.scans
         request = json.loads(scan.request)
         assert "FilterExpression" in request
         if not pushed:
-            request = {name: value for name, value in request.items() if name in ("TableName", "ReturnConsumedCapacity")}
+            request = {
+                name: value for name, value in request.items() if name in ("TableName", "ReturnConsumedCapacity")
+            }
             plan = replace(plan, physical=replace(plan.physical, scans=(replace(scan, request=json.dumps(request)),)))
         report = plan.run(state_dir=tmp_path / target)
         assert report.progress.read == ITEMS

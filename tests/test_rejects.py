@@ -83,7 +83,11 @@ def test_half_of_a_surrogate_pair_is_written_as_it_was_read(tmp_path: Path) -> N
 
 def test_causes_are_counted_by_code_and_kind_of_message(tmp_path: Path) -> None:
     file = RejectFile(tmp_path / "rejects.jsonl", SPEC)
-    messages = ['epoch(d): "yesterday" is no time', 'epoch(d): "a \\" b" is no time', "n: expected NUMBER, found STRING"]
+    messages = [
+        'epoch(d): "yesterday" is no time',
+        'epoch(d): "a \\" b" is no time',
+        "n: expected NUMBER, found STRING",
+    ]
     for message in (*messages, messages[0]):
         file.add(Reject("Source", ITEM, "R0107" if "epoch" in message else "R0101", message), ())
     for size in (409_601, 500_000):

@@ -46,7 +46,13 @@ def test_a_bare_copy_is_in_wire_form_to_the_letter() -> None:
 
 
 def test_only_true_keeps_a_row() -> None:
-    for where, kept in (("s = 'a'", True), ("s = 'b'", False), ("missing = 'a'", False), ("NULL", False), ("n = 7", True)):
+    for where, kept in (
+        ("s = 'a'", True),
+        ("s = 'b'", False),
+        ("missing = 'a'", False),
+        ("NULL", False),
+        ("n = 7", True),
+    ):
         outcome = row(f"SELECT * FROM Source WHERE {where}", GOOD)
         assert (outcome != FILTERED) == kept
 
@@ -87,7 +93,9 @@ LONG = 2048
         ("SELECT * FROM Source", {"x": {"S": "x" * LARGEST_ITEM}}, "R0204", None),
     ],
 )
-def test_what_dynamodb_would_refuse_is_found_before(spec: str, change: dict[str, Any], code: str, where: str | None) -> None:
+def test_what_dynamodb_would_refuse_is_found_before(
+    spec: str, change: dict[str, Any], code: str, where: str | None
+) -> None:
     item = {name: value for name, value in {**GOOD, **change}.items() if value is not None}
     found = failure(spec, item)
     assert (found[0], found[2]) == (code, where)
@@ -106,7 +114,9 @@ def test_keys_of_every_type_are_measured_in_bytes() -> None:
     assert isinstance(row("SELECT * FROM Source", {**GOOD, "id": {"S": "é" * 1024}}), Row)
 
 
-@pytest.mark.parametrize(("one", "other"), [("1", "1.0"), ("0", "-0"), ("100", "1E2"), ("0.5", ".50"), ("1e-3", "0.001")])
+@pytest.mark.parametrize(
+    ("one", "other"), [("1", "1.0"), ("0", "-0"), ("100", "1E2"), ("0.5", ".50"), ("1e-3", "0.001")]
+)
 def test_equal_numbers_are_one_key(one: str, other: str) -> None:
     assert canonical(Type.NUMBER, one) == canonical(Type.NUMBER, other)
     assert canonical(Type.STRING, one) != canonical(Type.STRING, other)

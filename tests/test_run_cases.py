@@ -118,8 +118,7 @@ def rejects(report: RunReport) -> list[str]:
     found = [json.loads(line) for line in Path(report.rejects).read_text(encoding="utf-8").splitlines()]
     found.sort(key=lambda reject: (reject["line"] or 0, reject["column"] or 0, json.dumps(reject["key"])))
     return [
-        f"{reject['code']} {place(reject)}: "
-        f"{json.dumps(reject['key'], ensure_ascii=False)}: {reject['message']}"
+        f"{reject['code']} {place(reject)}: {json.dumps(reject['key'], ensure_ascii=False)}: {reject['message']}"
         for reject in found
     ]
 

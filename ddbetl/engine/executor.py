@@ -15,12 +15,13 @@ import asyncio
 import random
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, field
 from pathlib import Path
-from threading import Event
-from typing import TypeAlias, TypeVar
+from threading import Event, Lock
+from typing import Any, TypeAlias, TypeVar
 
 import msgspec
 
@@ -40,6 +41,7 @@ from ddbetl.connectors.dynamodb.retry import Retry, RetryPolicy, retrying
 from ddbetl.connectors.dynamodb.wire import WireClient
 from ddbetl.engine.batches import Batch, Batching
 from ddbetl.engine.flow import BoundedQueue
+from ddbetl.engine.folder import HOW_TO_GO_ON
 from ddbetl.engine.loop import first_failure
 from ddbetl.engine.meter import Meter, TableMeter
 from ddbetl.engine.pages import PageResult, PageWork
@@ -65,12 +67,14 @@ PAGES_WAITING = 16 * 2**20
 BODIES_WAITING = 64 * 2**20
 # The most units that one page costs: 1 MB, eventually consistent.
 PAGE_UNITS = 128
-# How long a request is repeated before the run gives up, in seconds.
+# How long requests are repeated while none succeeds before the run gives up, in seconds.
 PATIENCE = 900.0
 # Seconds between looks at whether the credentials need renewing.
 CREDENTIALS_SECONDS = 30.0
+# Batches of which the server refused every row, before anything was written: then it is not the items' fault.
+REFUSED_BATCHES = 4
 
-POLICY = RetryPolicy(max_elapsed=PATIENCE)
+POLICY = RetryPolicy()
 
 
 @dataclass(slots=True)
@@ -80,6 +84,11 @@ class _Page:
     table: TableMeter
     items: msgspec.Raw
     count: int
+
+    def forget_rows(self, rows: int) -> None:
+        """Rows that were handed over and will not be written count as not read: a later run reads them again."""
+        self.table.passed -= rows
+        self.table.read -= rows
 
 
 _Batches: TypeAlias = BoundedQueue[tuple[_Page, Batch]]
@@ -99,29 +108,42 @@ class Job:
     limit_reached: bool = False
     interrupted: bool = False
     _left: int | None = None
+    _access: dict[WireClient, Access] = field(default_factory=dict)
+    _stopping: bool = False
+    # Writers that wait for their budget, and may be stopped there; those that are sending may not.
+    _sending: set[asyncio.Task[Any]] = field(default_factory=set)
+    _last_success: float = 0.0
+    _refused: int = 0
+    _reading: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(READERS))
+    # Rows are rejected in the transform's thread and, when the server refuses them, in the loop's.
+    _recording: Lock = field(default_factory=Lock)
 
     async def run(self, stop: Event, progress: Callable[[Progress], None] | None, interval: float) -> None:
         """Run to the end, to the LIMIT, or until ``stop`` is set."""
         self._left = self.plan.limit
         self.limit_reached = self._left == 0
+        self._last_success = self.meter.clock()
         clients: dict[Connection, WireClient] = {}
         pages: BoundedQueue[_Page] = BoundedQueue(PAGES_WAITING)
         batches: _Batches = BoundedQueue(BODIES_WAITING)
         try:
             for connection, access in self.access.items():
                 clients[connection] = access.client()
+                self._access[clients[connection]] = access
             async with asyncio.TaskGroup() as background:
                 watch = [background.create_task(self._keep_credentials())]
                 if progress is not None:
                     watch.append(background.create_task(self._show(progress, interval)))
                 async with asyncio.TaskGroup() as stages:
-                    stages.create_task(self._read(stages, clients, pages, stop))
+                    client = clients[self.write.table.connection]
+                    writers = [stages.create_task(self._write_all(client, batches)) for _ in range(WRITERS)]
                     stages.create_task(self._transform(pages, batches))
-                    writer = clients[self.write.table.connection]
-                    for _ in range(WRITERS):
-                        stages.create_task(self._write_all(writer, batches))
+                    await self._read(stages, clients, pages, stop)
+                    if self.interrupted:
+                        self._abandon(pages, batches, writers)
                 for task in watch:
                     task.cancel()
+            self._drop(pages, batches)
         finally:
             for client in clients.values():
                 await client.aclose()
@@ -133,11 +155,33 @@ class Job:
             progress(self.meter.progress())
             await asyncio.sleep(interval)
 
+    def _abandon(self, pages: BoundedQueue[_Page], batches: _Batches, writers: Sequence[asyncio.Task[None]]) -> None:
+        """Stop: what is being sent is finished, what waits is left for another run."""
+        self._stopping = True
+        self._drop(pages, batches)
+        for writer in writers:
+            if writer not in self._sending:
+                writer.cancel()
+
+    def _drop(self, pages: BoundedQueue[_Page], batches: _Batches) -> None:
+        """Leave what waits for another run; after a whole run nothing does."""
+        for page in pages.get_more(len(pages)):
+            page.table.read -= page.count
+        for page, batch in batches.get_more(len(batches)):
+            page.forget_rows(batch.rows)
+
     async def _keep_credentials(self) -> None:
         while True:
             await asyncio.sleep(CREDENTIALS_SECONDS)
             for access in self.access.values():
-                await asyncio.to_thread(access.credentials.refresh)
+                await self._refresh(access)
+
+    async def _refresh(self, access: Access) -> None:
+        """Renew credentials; where that fails the present ones may be good for a while, so the requests decide."""
+        try:
+            await asyncio.to_thread(access.credentials.refresh)
+        except ConnectionFailed as error:
+            self.meter.waiting = f"the credentials cannot be renewed: {error}"
 
     # Reading
 
@@ -188,15 +232,17 @@ class Job:
         while not self.limit_reached:
             body = scan_body(scan.request, segment, scan.segments, start)
             await budget.acquire(estimate)
-            answer, size = await self._request(client, "Scan", body, scan.table.name, _read_scan)
-            # A server that does not say what it consumed is taken at the page's size.
-            used = size / self._unit_bytes()
-            if answer.consumed_capacity is not None:
-                used = answer.consumed_capacity.units
-            budget.settle(estimate, used)
-            estimate = used
-            if answer.count:
-                await pages.put(_Page(table, answer.items, answer.count), len(answer.items))
+            # Only now a place among the readers: a table with a small budget holds up no other while it waits.
+            async with self._reading:
+                answer, size = await self._request(client, "Scan", body, scan.table.name, _read_scan, budget, estimate)
+                # A server that does not say what it consumed is taken at the page's size.
+                used = size / self._unit_bytes()
+                if answer.consumed_capacity is not None:
+                    used = answer.consumed_capacity.units
+                budget.settle(estimate, used)
+                estimate = used
+                if answer.count:
+                    await pages.put(_Page(table, answer.items, answer.count), len(answer.items))
             # Counted when the page is on its way: a reader that is stopped before has not read it.
             table.read += answer.scanned_count
             table.filtered += answer.scanned_count - answer.count
@@ -214,11 +260,28 @@ class Job:
         return min(most, size / scan.segments / self._unit_bytes() + 1) if size else most
 
     async def _request(
-        self, client: WireClient, operation: str, body: bytes | memoryview, table: str, read: Callable[[bytes], T]
+        self,
+        client: WireClient,
+        operation: str,
+        body: bytes | memoryview,
+        table: str,
+        read: Callable[[bytes], T],
+        budget: Budget,
+        units: float,
     ) -> T:
-        """Send a request until it succeeds, as long as repeating can mend what is wrong."""
+        """Send a request until it succeeds, as long as repeating can mend what is wrong.
+
+        The caller has acquired ``units`` for the first attempt and settles the one that succeeds; what the attempts
+        between may have used is charged here.
+        """
+        failed: WireError | None = None
 
         async def exchange() -> T:
+            if failed is not None:
+                if isinstance(failed, ServiceError) and failed.kind is Kind.CREDENTIALS:
+                    await self._refresh(self._access[client])
+                budget.settle(units, units if failed.maybe_processed else 0.0)
+                await budget.acquire(units)
             response = await client.request(operation, body)
             try:
                 return read(response.body)
@@ -226,8 +289,16 @@ class Job:
                 raise MalformedResponse(f"the answer is not DynamoDB's: {error}") from error
 
         def retried(retry: Retry) -> None:
+            nonlocal failed
+            failed = retry.error
             self.meter.retries += 1
             self.meter.waiting = _waiting_for(retry.error, table)
+            if self._stopping:
+                # A stop waits for requests that are out, not for those that go wrong again and again.
+                raise asyncio.CancelledError
+            # One request that fails for long is no reason to stop while others succeed.
+            if self.meter.clock() - self._last_success > PATIENCE:
+                raise retry.error
 
         try:
             answer = await retrying(exchange, POLICY, on_retry=retried, sleep=self.sleep, clock=self.meter.clock)
@@ -235,6 +306,7 @@ class Job:
             error.add_note(f"{operation} of {table}")
             raise
         self.meter.waiting = None
+        self._last_success = self.meter.clock()
         return answer
 
     # Transforming
@@ -249,6 +321,12 @@ class Job:
                     inputs = [self._input(page) for page in group]
                     results = await loop.run_in_executor(thread, work.run, inputs)
                     for page, result in zip(group, results, strict=True):
+                        if self.limit_reached or self._stopping:
+                            # What LIMIT or a stop leaves over counts as not read.
+                            page.table.read -= page.count
+                            continue
+                        if result.failures:
+                            await loop.run_in_executor(thread, self._reject_all, page, result)
                         await self._hand_over(page, result, batches)
             finally:
                 # In its own thread, behind what may still run there when the job is being cancelled.
@@ -261,21 +339,25 @@ class Job:
     async def _hand_over(self, page: _Page, result: PageResult, batches: _Batches) -> None:
         """Give a page's rows to the writers, and record those that cannot be written."""
         table = page.table
-        if self.limit_reached:
-            # What LIMIT leaves over counts as not read.
-            table.read -= page.count
-            return
         table.filtered += result.filtered
         self.meter.by_reference += result.by_reference
-        for item, failure in result.failures:
-            self._reject(page, item, failure)
         # A batch keeps its page until it is written, for the rejects: few rows of a large page weigh much.
         share = len(page.items) // max(1, len(result.batches))
         for batch in result.batches:
+            if self._stopping:
+                table.read -= batch.rows
+                continue
             limited = self._within_limit(page, batch)
             if limited is not None:
                 table.passed += limited.rows
                 await batches.put((page, limited), limited.size + share)
+
+    def _reject_all(self, page: _Page, result: PageResult) -> None:
+        """Record what cannot be written of a page, before its other rows are; in the transform's thread."""
+        for item, failure in result.failures:
+            self._reject(page, item, failure)
+        with self._recording:
+            self.rejects.flush()
 
     def _within_limit(self, page: _Page, batch: Batch) -> Batch | None:
         """The part of a batch that LIMIT still allows; what is over counts as not read."""
@@ -299,47 +381,90 @@ class Job:
             page, batch = found
             for one in batch.chain():
                 await self._write(client, page, one)
+                if self._stopping:
+                    page.forget_rows(one.then.rows if one.then is not None else 0)
+                    break
 
     async def _write(self, client: WireClient, page: _Page, batch: Batch) -> None:
         """Put a batch; what the server leaves unprocessed goes again, until it is written."""
         table = self.write.table.name
         content, rows, units = batch.content, len(batch.positions), batch.units
         refused = 0
-        while True:
-            await self.meter.write.acquire(units)
-            try:
-                answer = await self._request(client, "BatchWriteItem", content, table, read_batch_write)
-            except WireError as error:
-                self.meter.write.settle(units, 0.0)
-                if isinstance(error, ServiceError) and error.code in ITEM_ERRORS:
-                    await self._write_singly(client, page, batch, content, error)
+        try:
+            while True:
+                await self.meter.write.acquire(units)
+                try:
+                    answer = await self._send(client, content, table, units)
+                except WireError as error:
+                    self.meter.write.settle(units, 0.0)
+                    if isinstance(error, ServiceError) and error.code in ITEM_ERRORS:
+                        rows = 0
+                        return await self._write_singly(client, page, batch, content, error)
+                    raise
+                left = answer.unprocessed_items.get(table, [])
+                self.meter.write.settle(units, _used(answer, units * (rows - len(left)) / rows))
+                page.table.written += rows - len(left)
+                if not left:
                     return
-                raise
-            left = answer.unprocessed_items.get(table, [])
-            self.meter.write.settle(units, _used(answer, units * (rows - len(left)) / rows))
-            page.table.written += rows - len(left)
-            if not left:
-                return
-            self.meter.retries += 1
-            self.meter.waiting = f"{table} takes no more writes just now: {len(left)} of {rows} came back"
-            refused = refused + 1 if len(left) == rows else 0
-            units = units * len(left) / rows
-            content, rows = batch_write_body(table, left), len(left)
-            await self.sleep(self.shuffle.random() * min(POLICY.cap, POLICY.base * 2.0 ** min(refused, 30)))
+                self.meter.retries += 1
+                self.meter.waiting = f"{table} takes no more writes just now: {len(left)} of {rows} came back"
+                units = units * len(left) / rows
+                refused = refused + 1 if len(left) == rows else 0
+                content, rows = batch_write_body(table, left), len(left)
+                if self._stopping:
+                    return page.forget_rows(rows)
+                await self.sleep(self.shuffle.random() * min(POLICY.cap, POLICY.base * 2.0 ** min(refused, 30)))
+        except asyncio.CancelledError:
+            # Stopped while it waited: rows that were not sent are as if they had not been read.
+            page.forget_rows(rows + (batch.then.rows if batch.then is not None else 0))
+            raise
+
+    async def _send(
+        self, client: WireClient, content: bytes | memoryview, table: str, units: float
+    ) -> BatchWriteAnswer:
+        """Send a batch; a stop waits for the answer."""
+        task = asyncio.current_task()
+        assert task is not None
+        self._sending.add(task)
+        try:
+            return await self._request(
+                client, "BatchWriteItem", content, table, read_batch_write, self.meter.write, units
+            )
+        finally:
+            self._sending.discard(task)
 
     async def _write_singly(
         self, client: WireClient, page: _Page, batch: Batch, content: bytes | memoryview, error: ServiceError
     ) -> None:
         """Find the rows that the server refuses, by sending each alone; they become rejects."""
         if len(batch.positions) > 1:
-            for single in self._batching.singles(batch, content):
-                await self._write(client, page, single)
+            await self._write_each(client, page, batch, content, error)
             return
         items = items_of(page.items)
         failure = RowFailure("R0206", f"the server refuses the item: {error.message}", None)
         # The row was handed over, and comes back.
         page.table.passed -= 1
         self._reject(page, decode_item(items[batch.positions[0]]), failure)
+        with self._recording:
+            self.rejects.flush()
+
+    async def _write_each(
+        self, client: WireClient, page: _Page, batch: Batch, content: bytes | memoryview, error: ServiceError
+    ) -> None:
+        refused_before = page.table.rejected + page.table.skipped
+        singles = self._batching.singles(batch, content)
+        for number, single in enumerate(singles, start=1):
+            try:
+                await self._write(client, page, single)
+            except asyncio.CancelledError:
+                page.forget_rows(len(singles) - number)
+                raise
+        refused = page.table.rejected + page.table.skipped - refused_before
+        written = any(table.written for table in self.meter.tables)
+        self._refused = self._refused + 1 if refused >= len(batch.positions) and not written else 0
+        if self._refused >= REFUSED_BATCHES:
+            # Not the items are at fault but the request: rejecting the whole table would help nobody.
+            raise error
 
     def _reject(self, page: _Page, item: dict[str, dict[str, object]], failure: RowFailure) -> None:
         """Record a row that cannot be written, as ON ERROR says."""
@@ -350,11 +475,12 @@ class Job:
             source = self.plan.logical.source
             line = f" (line {source.position(failure.span.start)[0]})" if failure.span is not None else ""
             raise JobFailed(f"ON ERROR FAIL: {table.name}, {key}: {failure.code} {failure.message}{line}")
-        if self.plan.on_error == "SKIP":
-            page.table.skipped += 1
-            return
-        page.table.rejected += 1
-        self.rejects.add(Reject(table.name, item, failure.code, failure.message, failure.span), keys)
+        with self._recording:
+            if self.plan.on_error == "SKIP":
+                page.table.skipped += 1
+                return
+            page.table.rejected += 1
+            self.rejects.add(Reject(table.name, item, failure.code, failure.message, failure.span), keys)
 
 
 # Codes of requests that an item in them is to blame for.
@@ -404,30 +530,35 @@ async def execute(
     """Run a plan that has a target; its rejects and its report go into ``folder``."""
     rejects = RejectFile(folder / "rejects.jsonl", plan.logical.source)
     job = open_job(plan, access, rejects)
+    # A folder that cannot be written is found out now, not after the rows are.
+    write_report(_report(job, folder, "running"), folder / "report.json")
     try:
         await job.run(stop, progress, interval)
+        rejects.close()
     except ExceptionGroup as group:
         failure = first_failure(group)
+        with suppress(JobFailed):
+            write_report(_report(job, folder, "failed"), folder / "report.json")
         if isinstance(failure, WireError | ConnectionFailed):
             where = "".join(f"{note}: " for note in getattr(failure, "__notes__", ()))
             raise JobFailed(f"{where}{failure}{HOW_TO_GO_ON}") from group
         raise
     finally:
-        rejects.close()
-    outcome = "interrupted" if job.interrupted else "limit" if job.limit_reached else "done"
-    report = RunReport(
-        outcome,
-        job.write.table.name,
-        job.meter.progress(),
-        job.meter.by_reference,
-        rejects.causes(),
-        str(rejects.path) if rejects.written else None,
-        str(folder),
-    )
+        # Closed above after a whole run; here whatever else ended it, and its own error matters more.
+        with suppress(JobFailed):
+            rejects.close()
+    report = _report(job, folder, "interrupted" if job.interrupted else "limit" if job.limit_reached else "done")
     write_report(report, folder / "report.json")
     return report
 
 
-HOW_TO_GO_ON = (
-    "\nRun the same command again: rows that are written already are replaced by themselves, so nothing is lost."
-)
+def _report(job: Job, folder: Path, outcome: str) -> RunReport:
+    return RunReport(
+        outcome,
+        job.write.table.name,
+        job.meter.progress(),
+        job.meter.by_reference,
+        job.rejects.causes(),
+        str(job.rejects.path) if job.rejects.written else None,
+        str(folder),
+    )

@@ -73,16 +73,16 @@ class Meter:
     retries: int = 0
     waiting: str | None = None
     by_reference: int = 0
-    _reads: deque[tuple[float, int]] = field(default_factory=deque)
+    _finished: deque[tuple[float, int]] = field(default_factory=deque)
 
     def progress(self) -> Progress:
         """The run as it is now."""
         now = self.clock()
-        read = sum(table.read for table in self.tables)
-        self._reads.append((now, read))
-        while self._reads[0][0] < now - WINDOW:
-            self._reads.popleft()
-        since, before = self._reads[0]
+        finished = sum(table.read - table.passed + table.written for table in self.tables)
+        self._finished.append((now, finished))
+        while self._finished[0][0] < now - WINDOW:
+            self._finished.popleft()
+        since, before = self._finished[0]
         fraction = self._fraction()
         seconds = now - self.started
         return Progress(
@@ -90,7 +90,7 @@ class Meter:
             tables=tuple(table.progress(now) for table in self.tables),
             fraction=fraction,
             eta=self._eta(seconds),
-            items_per_second=(read - before) / (now - since) if now > since else read / max(seconds, 1e-9),
+            items_per_second=(finished - before) / (now - since) if now > since else finished / max(seconds, 1e-9),
             write_units=self.write.used,
             write_rate=self.write.recent_rate(),
             write_budget=self.write.rate,

@@ -5,6 +5,7 @@ In: a physical plan. Out: rows in DynamoDB JSON, and what could not be computed.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -12,6 +13,7 @@ from typing import Any
 import msgspec
 
 from ddbetl.connectors.dynamodb.access import Access
+from ddbetl.connectors.dynamodb.budget import Budget
 from ddbetl.connectors.dynamodb.requests import items_of, read_scan, scan_body
 from ddbetl.connectors.dynamodb.retry import RetryPolicy, retrying
 from ddbetl.connectors.dynamodb.wire import WireClient
@@ -23,18 +25,25 @@ from ddbetl.plan.physical import PhysicalPlan, ScanExec
 
 # Items asked for at first; the next pages are larger, so that a rare row is found in few requests.
 FIRST_PAGE = 100
+LARGEST_PAGE = 10_000
+# Items after which a preview stops looking for more rows: it must not read a large table for a rare row.
+MOST_READ = 100_000
 PATIENCE = RetryPolicy(max_elapsed=30.0)
 
 
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """``rows``: output items in DynamoDB JSON. ``read``: items read for them; ``units``: what that cost."""
+    """``rows``: output items in DynamoDB JSON. ``read``: items read for them; ``units``: what that cost.
+
+    ``stopped``: there may be more rows, but the preview has read its most items.
+    """
 
     rows: tuple[Mapping[str, Any], ...]
     read: int
     filtered: int
     rejects: tuple[Reject, ...]
     units: float
+    stopped: bool = False
 
 
 async def preview(plan: PhysicalPlan, access: Mapping[Connection, Access], rows: int) -> Preview:
@@ -47,7 +56,14 @@ async def preview(plan: PhysicalPlan, access: Mapping[Connection, Access], rows:
     finally:
         for client in clients.values():
             await client.aclose()
-    return Preview(tuple(gathered.rows), gathered.seen, gathered.filtered, tuple(gathered.rejects), gathered.units)
+    return Preview(
+        tuple(gathered.rows),
+        gathered.seen,
+        gathered.filtered,
+        tuple(gathered.rejects),
+        gathered.units,
+        gathered.stopped,
+    )
 
 
 class _Gathered:
@@ -59,25 +75,31 @@ class _Gathered:
         self.rejects: list[Reject] = []
         self.seen = self.filtered = 0
         self.units = 0.0
+        self.stopped = False
 
     @property
     def full(self) -> bool:
         return len(self.rows) + len(self.rejects) >= self._wanted
 
     async def read(self, scan: ScanExec, client: WireClient) -> None:
-        """Read a table until there are enough rows."""
+        """Read a table until there are enough rows, at its read rate."""
         start, limit = b"", FIRST_PAGE
-        while not self.full:
+        budget = Budget(scan.budget.units, clock=time.monotonic)
+        while not self.full and not self.stopped:
+            await budget.acquire(0.0)
             body = scan_body(scan.request, 0, 1, start, limit)
             response = await retrying(lambda body=body: client.request("Scan", body), PATIENCE)  # type: ignore[misc]
             answer = read_scan(response.body)
             self.seen += answer.scanned_count
             self.filtered += answer.scanned_count - answer.count
-            self.units += answer.consumed_capacity.units if answer.consumed_capacity is not None else 0.0
+            used = answer.consumed_capacity.units if answer.consumed_capacity is not None else 0.0
+            budget.settle(0.0, used)
+            self.units += used
             self._take(scan, items_of(answer.items))
-            start, limit = bytes(answer.last_evaluated_key), limit * 4
+            start, limit = bytes(answer.last_evaluated_key), min(limit * 4, LARGEST_PAGE)
             if not start or start == b"null":
                 return
+            self.stopped = self.seen >= MOST_READ and not self.full
 
     def _take(self, scan: ScanExec, items: list[msgspec.Raw]) -> None:
         context = RowContext(scan.table.name, self._plan.now)

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
+from ddbetl.engine.folder import open_private, writing
 from ddbetl.engine.report import RejectCause
 from ddbetl.source import SourceText, Span
 
@@ -48,9 +49,8 @@ class RejectFile:
     def add(self, reject: Reject, keys: tuple[str, ...]) -> None:
         """Write one reject; ``keys`` are the names of the source table's key attributes."""
         if self._file is None:
-            self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            descriptor = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-            self._file = os.fdopen(descriptor, "a", encoding="utf-8")
+            with writing():
+                self._file = os.fdopen(open_private(self.path, os.O_APPEND), "a", encoding="utf-8")
         line, column = self._source.position(reject.span.start) if reject.span is not None else (None, None)
         entry = {
             "table": reject.table,
@@ -61,17 +61,20 @@ class RejectFile:
             "column": column,
             "item": dict(reject.item),
         }
-        self._file.write(json.dumps(entry, separators=(",", ":")) + "\n")
+        with writing():
+            self._file.write(json.dumps(entry, separators=(",", ":")) + "\n")
         self._count(reject)
 
     def flush(self) -> None:
         """Hand what was added to the operating system."""
         if self._file is not None:
-            self._file.flush()
+            with writing():
+                self._file.flush()
 
     def close(self) -> None:
         if self._file is not None:
-            self._file.close()
+            with writing():
+                self._file.close()
             self._file = None
 
     def causes(self) -> tuple[RejectCause, ...]:

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ddbetl.engine.folder import open_private, writing
+
 
 @dataclass(frozen=True, slots=True)
 class TableProgress:
@@ -45,7 +47,8 @@ class TableProgress:
 class Progress:
     """The whole run at a moment. ``fraction`` (0 to 1) and ``eta`` (seconds) are None where they cannot be told.
 
-    ``items_per_second``: items read, over the last seconds. ``write_rate``, ``write_budget``: write units per second.
+    ``items_per_second``: items finished (written, or left out), over the last seconds.
+    ``write_rate``, ``write_budget``: write units per second.
     ``waiting``: what the run is waiting for, when that is not its own budget: a throttled table, a lost connection.
     """
 
@@ -96,7 +99,8 @@ class RejectCause:
 
 @dataclass(frozen=True, slots=True)
 class RunReport:
-    """A finished run. ``outcome``: done, limit (LIMIT reached) or interrupted. ``rejects``: the file, if there are any.
+    """A finished run. ``outcome``: done, limit (LIMIT reached), interrupted or failed; running, in
+    the file of a run that has not ended. ``rejects``: the file, if there are any.
 
     ``by_reference``: rows that went through the reference evaluator.
     """
@@ -151,9 +155,7 @@ def as_json(report: RunReport) -> dict[str, Any]:
 
 
 def write_report(report: RunReport, path: Path) -> None:
-    """Keep the report beside the rejects, readable by its owner only."""
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+    """Keep the report beside the rejects."""
+    with writing(), os.fdopen(open_private(path, os.O_TRUNC), "w", encoding="utf-8") as file:
         json.dump(as_json(report), file, indent=2)
         file.write("\n")

@@ -76,7 +76,11 @@ class Transformer:
         self._connection.execute("SET TimeZone = 'UTC'")
         self._connection.register("pages", self._source)
         self._connection.execute("SET lock_configuration = true")
-        self._connection.execute(f"PREPARE transform AS {statement.sql}")
+        try:
+            self._connection.execute(f"PREPARE transform AS {statement.sql}")
+        except duckdb.Error:
+            # Beyond what DuckDB takes, such as a CASE of a thousand branches: every row goes by reference.
+            self.close()
 
     def close(self) -> None:
         if self._connection is not None:
@@ -86,6 +90,8 @@ class Transformer:
 
     def run(self, pages: Sequence[PageInput]) -> list[PageOutput]:
         """Transform pages; a page that DuckDB cannot read as JSON goes by reference as a whole."""
+        if self._connection is None:
+            return [PageOutput(by_reference=list(range(page.count))) for page in pages]
         try:
             return self._execute(pages)
         except duckdb.Error:

@@ -13,8 +13,8 @@ from collections.abc import Awaitable, Callable
 
 
 class Budget:
-    """``rate``: units per second, None for no limit. ``burst``: units that may be used at once, by default a second's
-    worth. The clock counts seconds."""
+    """``rate``: units per second, None for no limit. ``burst``: units that may be used at once, by default
+    BURST_SECONDS' worth. The clock counts seconds."""
 
     def __init__(
         self,
@@ -29,7 +29,7 @@ class Budget:
         self._clock = clock
         self._sleep = sleep
         self._burst = burst
-        self._at = clock()
+        self._at = self._started = clock()
         # Start with an empty bucket: the first second of a run gets a second's units, not two.
         self._balance = 0.0
         self._turn = asyncio.Lock()
@@ -60,15 +60,14 @@ class Budget:
         now = self._clock()
         while self._recent and self._recent[0][0] < now - WINDOW:
             self._recent.popleft()
-        if not self._recent:
-            return 0.0
-        return sum(units for _, units in self._recent) / max(WINDOW if now - self._recent[0][0] > 1 else 1.0, 1.0)
+        # The first seconds of a run are their own window.
+        return sum(units for _, units in self._recent) / min(WINDOW, max(now - self._started, 1.0))
 
     def _wait(self) -> float:
         """Seconds until the balance is positive, after adding what has come in since the last look."""
         assert self.rate is not None
         now = self._clock()
-        burst = self._burst if self._burst is not None else self.rate
+        burst = self._burst if self._burst is not None else self.rate * BURST_SECONDS
         self._balance = min(burst, self._balance + (now - self._at) * self.rate)
         self._at = now
         # A clock that counts in floats would never come to the last bit of a debt.
@@ -77,5 +76,7 @@ class Budget:
 
 # Seconds over which a rate is shown.
 WINDOW = 5.0
+# Seconds' worth of units that may be used at once: enough that a busy moment of this machine loses none.
+BURST_SECONDS = 0.25
 # The longest wait without a look at the balance, in seconds.
 LOOK = 0.1

@@ -147,7 +147,11 @@ class CredentialSource:
             frozen = found.get_frozen_credentials()
             if not frozen.access_key or not frozen.secret_key:
                 raise ConnectionFailed(NO_CREDENTIALS)
-            self._current = Credentials(frozen.access_key, frozen.secret_key, frozen.token)
+            try:
+                self._current = Credentials(frozen.access_key, frozen.secret_key, frozen.token)
+            except ValueError as error:
+                # A line break or a blank that was copied along; the text says so without the value.
+                raise ConnectionFailed(f"the AWS credentials cannot be used: {error}") from None
 
 
 NO_CREDENTIALS = (
