@@ -11,14 +11,14 @@ import secrets
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ddbetl.diagnostics import Diagnostic
-from ddbetl.errors import JobFailed
+from ddbetl.errors import ConnectionFailed, JobFailed
 from ddbetl.plan import explain as explaining
 from ddbetl.plan.analyzer import Overrides, Wanted, analyze, wanted
 from ddbetl.plan.catalog import Catalog, Connection, Site, TableDescription
@@ -130,7 +130,12 @@ def compile(
     default = Connection(region, profile, None, endpoint_url)
     spec, overrides = _parse(text, name, lets, options, into, on_conflict, default)
     given, fixed = dict(params or {}), now or _now()
-    catalog, controls = _catalog(wanted(spec, given, overrides, fixed))
+    try:
+        catalog, controls = _catalog(wanted(spec, given, overrides, fixed))
+    except ConnectionFailed:
+        # What is wrong with the spec itself can be said without a server.
+        analyze(spec, None, given, overrides, fixed)
+        raise
     logical = optimize(analyze(spec, catalog, given, overrides, fixed))
     return Plan(make_plan(logical), catalog.sites, controls)
 
@@ -170,9 +175,7 @@ def describe(
     from ddbetl.engine.sample import missing_table, table_report
 
     connection = Connection(region, profile, None, endpoint_url)
-    with ExitStack() as open_controls:
-        control = Control.open(connection)
-        open_controls.callback(control.close)
+    with closing(Control.open(connection)) as control:
         description = control.describe((table,)).get(table)
         if description is None:
             raise missing_table(table, control.table_names(), control.site())
@@ -228,13 +231,15 @@ def _catalog(wanted_tables: tuple[Wanted, ...]) -> tuple[Catalog, dict[Connectio
     for connection in dict.fromkeys(w.connection for w in wanted_tables):
         here = [w for w in wanted_tables if w.connection == connection]
         control = controls[connection] = Control.open(connection)
-        exact = {w.pattern.name for w in here if w.pattern.name is not None}
-        found = control.describe(tuple(sorted(exact)))
-        if len(found) < len(exact) or any(w.pattern.name is None for w in here):
-            names[connection] = control.table_names()
-            matched = {n for w in here if w.pattern.name is None for n in w.pattern.select(names[connection])}
-            found |= control.describe(tuple(sorted(matched - exact)))
-        sites[connection] = control.site(next(iter(found.values()), None))
+        # Its connections are closed after the last question; its session and its credentials serve the run.
+        with closing(control):
+            exact = {w.pattern.name for w in here if w.pattern.name is not None}
+            found = control.describe(tuple(sorted(exact)))
+            if len(found) < len(exact) or any(w.pattern.name is None for w in here):
+                names[connection] = control.table_names()
+                matched = {n for w in here if w.pattern.name is None for n in w.pattern.select(names[connection])}
+                found |= control.describe(tuple(sorted(matched - exact)))
+            sites[connection] = control.site(next(iter(found.values()), None))
         tables |= {(connection, name): description for name, description in found.items()}
     return Catalog(sites, tables, names), controls
 

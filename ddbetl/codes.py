@@ -668,6 +668,13 @@ noon. The pattern is used as it stands. A pattern without any letter reads nothi
 20,170,426. The pattern `yyyyMMdd` reads it as a date.
 """,
     ),
+    Code(
+        "W0107",
+        "Key that only some items may have",
+        """`*` brings an attribute of the target's key, but it is not in the sources' keys, so DynamoDB does not promise
+that every item has it, nor its type. Items without it are rejected; `WHERE` can leave them out.
+""",
+    ),
 )
 
 ALL = (*SYNTAX, *NAMES, *TYPES, *TABLES, *OPTIONS, *LATER, *WARNINGS, *ROWS, *ITEMS)

@@ -69,7 +69,7 @@ def analyze(
     projection = columns.projection(analysis, typer)
     predicate = columns.predicate(analysis, typer)
     if target is not None:
-        columns.check_key(analysis, target, projection)
+        columns.check_key(analysis, target, projection, found)
     _hidden_keys(analysis, found)
     if analysis.errors:
         raise SpecError(spec.source, in_order(analysis.errors)[:MAX_PROBLEMS])

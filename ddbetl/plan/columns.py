@@ -128,7 +128,7 @@ def _check_hidden(analysis: Analysis, column: ast.Column) -> None:
                 analysis.warn("W0101", f"{name} is the {kind} here, not an attribute", column.span, hint)
 
 
-def check_key(analysis: Analysis, target: Table, found: Projection) -> None:
+def check_key(analysis: Analysis, target: Table, found: Projection, sources: tuple[Table, ...]) -> None:
     """Report attributes of the target's key that SELECT does not make, or makes of another type."""
     if target.description is None:
         return
@@ -136,14 +136,45 @@ def check_key(analysis: Analysis, target: Table, found: Projection) -> None:
         origin = found.origin(key.name)
         if origin is None:
             _report_missing_key(analysis, target.name, key, found)
-        elif isinstance(origin, OutputColumn) and origin.expression.type not in (Type.ANY, key.type):
+        elif isinstance(origin, str):
+            _check_starred_key(analysis, target.name, key, _key_types(origin, sources))
+        else:
             type_ = origin.expression.type
+            if isinstance(origin.expression, Attribute) and not origin.expression.steps:
+                # An attribute of the sources' keys has one type in all items.
+                type_ = _key_types(origin.expression.name, sources) or Type.ANY
+            if type_ in (Type.ANY, key.type):
+                continue
             hint = {
                 (Type.STRING, Type.NUMBER): f"to_string({short(origin.text)}) AS {written(key.name)}",
                 (Type.NUMBER, Type.STRING): f"to_number({short(origin.text)}) AS {written(key.name)}",
             }.get((key.type, type_), "")
             message = f"{written(key.name)}, a key of {target.name}, must be {key.type}, not {type_}"
             analysis.error("E0406", message, origin.span, hint)
+
+
+def _key_types(name: str, sources: tuple[Table, ...]) -> Type | None:
+    """The type of an attribute that is in the key of every source, with one type; None where that is not known."""
+    types = set()
+    for table in sources:
+        keys = table.description.key if table.description is not None else ()
+        types.add(next((key.type for key in keys if key.name == name), None))
+    return types.pop() if len(types) == 1 else None
+
+
+def _check_starred_key(analysis: Analysis, target: str, key: KeyAttribute, type_: Type | None) -> None:
+    """A key that comes by ``*``: surely there with its type only where it is in the sources' keys as well."""
+    star = next(item for item in analysis.spec.statement.select if isinstance(item, ast.Star))
+    if type_ is None:
+        if analysis.catalog is not None:
+            message = f"{written(key.name)} is a key of {target}; * brings it only from items that have it"
+            hint = f"WHERE {written(key.name)} IS NOT NULL leaves the others out; without it they are rejected"
+            analysis.warn("W0107", message, star.span, hint)
+    elif type_ is not key.type:
+        message = f"{written(key.name)}, a key of {target}, must be {key.type}; in the sources it is a {type_}"
+        convert = {Type.STRING: "to_string", Type.NUMBER: "to_number"}.get(key.type)
+        hint = f"* REPLACE ({convert}({written(key.name)}) AS {written(key.name)})" if convert else ""
+        analysis.error("E0406", message, star.span, hint)
 
 
 def _report_missing_key(analysis: Analysis, table: str, key: KeyAttribute, found: Projection) -> None:

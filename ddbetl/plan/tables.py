@@ -13,7 +13,7 @@ from difflib import SequenceMatcher
 from ddbetl.diagnostics import did_you_mean
 from ddbetl.numbers import shown
 from ddbetl.plan import names
-from ddbetl.plan.catalog import Connection, Site, TableDescription
+from ddbetl.plan.catalog import Connection, TableDescription
 from ddbetl.plan.logical import Table
 from ddbetl.plan.options import CONNECTION_OPTIONS, JOB_OPTIONS
 from ddbetl.plan.scope import Analysis
@@ -153,7 +153,7 @@ def source_tables(analysis: Analysis, found: Sequence[Reference], into: Referenc
     """The source tables, each once, in the order of the spec and then of their names."""
     written = [(e, filled(analysis, e)) for e in analysis.spec.statement.exclude]
     exclusions = [(node, pattern) for node, pattern in written if pattern is not None]
-    tables: dict[tuple[Site | Connection, str], Table] = {}
+    tables: dict[tuple[tuple[str, str] | Connection, str], Table] = {}
     used: set[names.TablePattern] = set()
     errors = len(analysis.errors)
     for source in found:
@@ -197,10 +197,10 @@ def _excludes(analysis: Analysis, pattern: names.TablePattern, name: str, source
     return pattern.matches(name) and (analysis.catalog is not None or source.pattern.name is not None)
 
 
-def _place(analysis: Analysis, connection: Connection) -> Site | Connection:
-    """Where a connection leads: two that are written differently can lead to the same tables."""
+def _place(analysis: Analysis, connection: Connection) -> tuple[str, str] | Connection:
+    """Where a connection leads: two that are written differently, or have other endpoints, can lead to one account."""
     site = analysis.catalog.sites.get(connection) if analysis.catalog is not None else None
-    return site or connection
+    return (site.region, site.account or site.endpoint) if site is not None else connection
 
 
 def _reads_target(
