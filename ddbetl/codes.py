@@ -675,6 +675,18 @@ noon. The pattern is used as it stands. A pattern without any letter reads nothi
 that every item has it, nor its type. Items without it are rejected; `WHERE` can leave them out.
 """,
     ),
+    Code(
+        "W0108",
+        "Comparison with NULL",
+        """`x = NULL` is NULL for every item, as in SQL, so no row passes. `x IS NULL` asks for missing values.
+""",
+    ),
+    Code(
+        "W0109",
+        "Text in double quotes",
+        """Double quotes make the name of an attribute; `OrderID = "abc"` compares two attributes. Text is in single quotes.
+""",
+    ),
 )
 
 ALL = (*SYNTAX, *NAMES, *TYPES, *TABLES, *OPTIONS, *LATER, *WARNINGS, *ROWS, *ITEMS)

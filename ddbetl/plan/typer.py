@@ -74,6 +74,9 @@ AGGREGATES = frozenset({"avg", "count", "max", "min", "sum"})
 CASTS = tuple(cast.name.removeprefix("CAST AS ") for cast in OPERATORS if cast.name.startswith("CAST AS "))
 
 
+COMPARISONS = frozenset({"=", "<>", "<", "<=", ">", ">="})
+
+
 @dataclass(slots=True)
 class Typer:
     """Types the expressions of one spec.
@@ -119,6 +122,8 @@ class Typer:
                 name = "NOT" if symbol == "NOT" else "negate"
                 return self._apply(operator(name), [operand], node, node.span)
             case ast.Binary(operator=symbol, left=left, right=right, operator_span=at):
+                if symbol in COMPARISONS:
+                    self._doubt_comparison(node)
                 return self._apply(operator(symbol), [left, right], node, at)
             case ast.Between():
                 return self._between(node)
@@ -191,6 +196,21 @@ class Typer:
         if (message := year_of_digits(node.text)) is not None:
             self._error("W0106", message, node.span, "a date has dashes: TIMESTAMP '2017-04-26'")
         return Constant(Timestamp(millis), Type.TIMESTAMP, node.span)
+
+    def _doubt_comparison(self, node: ast.Binary) -> None:
+        """Warn of a comparison that is right but hardly meant: with NULL, or of a text in double quotes."""
+        sides = (node.left, node.right)
+        for side, other in (sides, sides[::-1]):
+            if isinstance(side, ast.Null):
+                asked = format_expression(other)
+                hint = f"{asked} IS {'NOT ' if node.operator == '<>' else ''}NULL asks for it"
+                self._error("W0108", f"{node.operator} NULL is never TRUE", node.span, hint)
+                return
+            match side:
+                case ast.Name(identifier=ast.Identifier(name=name, quoted=True)) if isinstance(other, ast.Name):
+                    hint = f"text is in single quotes: {format_expression(ast.Text(name))}"
+                    self._error("W0109", f"{format_expression(side)} is an attribute here", side.span, hint)
+                    return
 
     def _is_missing(self, node: ast.IsMissing) -> Expression | None:
         operand = self.type(node.operand)
