@@ -68,12 +68,15 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     return f"did you mean {near}?" if near else ""
 
 
-def render(source: SourceText, diagnostics: Sequence[Diagnostic]) -> str:
-    """The text of diagnostics for a terminal: code, message, place, line with caret, hint."""
-    return "\n\n".join(_render_one(source, d) for d in diagnostics)
+def render(source: SourceText, diagnostics: Sequence[Diagnostic], size: int | None = None) -> str:
+    """The text of diagnostics for a terminal: code, message, place, line with caret, hint.
+
+    ``size``: the columns that the spec's lines and their carets must fit into; sentences are left to the caller.
+    """
+    return "\n\n".join(_render_one(source, d, size) for d in diagnostics)
 
 
-def _render_one(source: SourceText, diagnostic: Diagnostic) -> str:
+def _render_one(source: SourceText, diagnostic: Diagnostic, size: int | None) -> str:
     kind = "warning" if diagnostic.code.startswith("W") else "error"
     if diagnostic.span is None:
         return f"{kind}[{diagnostic.code}]: {diagnostic.message}" + (
@@ -83,9 +86,11 @@ def _render_one(source: SourceText, diagnostic: Diagnostic) -> str:
     line, column = source.position(diagnostic.span.start)
     width = len(str(max([line, *(source.position(label.span.start)[0] for label in diagnostic.labels)])))
     out = [f"{kind}[{diagnostic.code}]: {diagnostic.message}", f"{' ' * width}--> {source.name}:{line}:{column}"]
-    out += _excerpt(source, diagnostic.span, "^", "", width)
+    # The margin, and a caret behind the last character.
+    room = None if size is None else max(LEAST_EXCERPT, min(EXCERPT, size - width - len(" | ") - 1))
+    out += _excerpt(source, diagnostic.span, "^", "", width, room)
     for label in diagnostic.labels:
-        out += _excerpt(source, label.span, "-", label.text, width)
+        out += _excerpt(source, label.span, "-", label.text, width, room)
     if diagnostic.hint:
         out.append(f"{' ' * width} = {diagnostic.hint}")
     return "\n".join(out)
@@ -93,18 +98,21 @@ def _render_one(source: SourceText, diagnostic: Diagnostic) -> str:
 
 # A line longer than this is cut around the place: a spec may be a megabyte on one line.
 EXCERPT = 110
+# However narrow the terminal, so much is shown.
+LEAST_EXCERPT = 20
 
 
-def _excerpt(source: SourceText, span: Span, mark: str, text: str, width: int) -> list[str]:
+def _excerpt(source: SourceText, span: Span, mark: str, text: str, width: int, room: int | None) -> list[str]:
     number, column = source.position(span.start)
     line = source.line(number)
     at = min(column - 1, len(line))
     end = at + span.end - span.start
     first, last = 0, len(line)
-    if last > EXCERPT:
+    most = _characters(line, at, room)
+    if last > most:
         # The beginning of the line, if the place is in it; else the place in the middle.
-        first = 0 if end < EXCERPT else max(0, min(at - EXCERPT // 2, last - EXCERPT))
-        last = min(last, first + EXCERPT)
+        first = 0 if end < most else max(0, min(at - most // 2, last - most))
+        last = min(last, first + most)
     shown = [_plain(c) for c in line[first:last]]
     if first > 0:
         shown[0] = "…"
@@ -113,8 +121,21 @@ def _excerpt(source: SourceText, span: Span, mark: str, text: str, width: int) -
     before = "".join(shown[: at - first])
     marked = "".join(shown[at - first : max(at - first + 1, end - first)])
     bar = " " * width + " |"
-    caret = f"{bar} {' ' * _columns(before)}{mark * max(1, _columns(marked))}" + (f" {text}" if text else "")
-    return [bar, f"{number:>{width}} | {''.join(shown)}".rstrip(), caret]
+    caret = " " * _columns(before) + mark * max(1, _columns(marked))
+    lines = [bar, f"{number:>{width}} | {''.join(shown)}".rstrip(), f"{bar} {caret}"]
+    if text and (room is None or len(caret) + 1 + len(text) <= room):
+        lines[-1] += f" {text}"
+    elif text and room is not None:
+        lines.append(f"{bar} {' ' * max(0, min(_columns(before), room - len(text)))}{text}")
+    return lines
+
+
+def _characters(line: str, at: int, room: int | None) -> int:
+    """How many characters of a line are shown around a place, in so many columns."""
+    if room is None:
+        return EXCERPT
+    near = line[max(0, at - room) : at + room]
+    return room // 2 if _columns(near) > len(near) and (len(line) > room or _columns(line) > room) else room
 
 
 def _plain(character: str) -> str:

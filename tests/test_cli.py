@@ -421,7 +421,7 @@ def test_run_refuses_where_nobody_can_be_asked(orders: Orders, tmp_path: Path) -
 
 def test_run_needs_a_target(orders: Orders, tmp_path: Path) -> None:
     done = process(orders, "run", orders.select, "--yes", folder=tmp_path)
-    assert (done.returncode, done.stdout) == (ExitCode.USAGE, "")
+    assert (done.returncode, done.stdout) == (ExitCode.SPEC_ERROR, "")
     assert "the spec has no target" in done.stderr
 
 
@@ -480,7 +480,7 @@ def test_a_second_interruption_ends_at_once(orders: Orders, tmp_path: Path) -> N
         running.send_signal(signal.SIGINT)
         stdout, stderr = running.communicate(timeout=20)
     assert (running.returncode, stdout) == (ExitCode.INTERRUPTED, "")
-    assert "Stopped at once." in stderr
+    assert "Stopped at once after" in stderr
     assert_tidy(stderr)
 
 
@@ -537,7 +537,7 @@ def test_preview_tells_what_would_be_rejected(orders: Orders, tmp_path: Path) ->
     done = process(orders, "preview", f"SELECT epoch(Channel) AS x FROM {orders.pattern}", folder=tmp_path)
     assert (done.returncode, done.stdout) == (ExitCode.REJECTS, "")
     assert "would be rejected" in done.stderr
-    assert "epoch(Channel)" in done.stderr
+    assert 'Channel: "web" is not an ISO-8601 time' in done.stderr
 
 
 def test_describe_shows_a_table_as_text_and_json(orders: Orders, tmp_path: Path) -> None:

@@ -550,7 +550,7 @@ def test_an_expired_token_is_renewed_at_once(mended: bool, tmp_path: Path, monke
 def test_a_folder_that_cannot_be_written_stops_the_run_before_it_begins(tmp_path: Path) -> None:
     (tmp_path / "jobs").write_text("a file where the folder should be")
     fake = Fake(two_tables(wrong=True))
-    with pytest.raises(JobFailed, match="the job's folder cannot be written.*\n--state-dir"):
+    with pytest.raises(JobFailed, match=r"the job's folder cannot be written.*\n--state-dir"):
         fake.run(plan_of(), tmp_path / "jobs")
     assert not fake.calls.total()
 

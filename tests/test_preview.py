@@ -104,7 +104,7 @@ def test_describe_samples_and_counts(source: tuple[Server, str]) -> None:
     found = ddbetl.describe(f"{prefix}One", endpoint_url=server.endpoint_url, sample=50)
     assert found.sampled == 50
     assert [key.name for key in found.description.key] == ["id"]
-    assert [attribute.name for attribute in found.attributes][0] == "id"
+    assert next(attribute.name for attribute in found.attributes) == "id"
     by_name = {attribute.name: attribute for attribute in found.attributes}
     assert by_name.keys() == {"id", "n", "s"}
     assert all(attribute.present == 50 for attribute in found.attributes)

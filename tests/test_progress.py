@@ -193,7 +193,7 @@ def test_the_summary_has_a_row_for_each_table_and_the_totals() -> None:
     assert "Done in 12 s: 3,380 items written to Devo_NA_AnniversaryPromo_2017." in text
     assert "125 read units, 2,690 write units" in text
     assert "2 repeated requests" in text
-    assert "17 rows computed one by one" in text
+    assert "17 rows took the exact, slower path" in text
 
 
 def test_the_summary_tells_why_rows_were_rejected_and_where_they_are() -> None:
@@ -350,7 +350,7 @@ def test_interruptions_are_counted_also_when_they_come_at_once(capfd: pytest.Cap
         signal.raise_signal(signal.SIGINT)
         assert ended == [130]
     assert signal.getsignal(signal.SIGINT) is before
-    assert capfd.readouterr().err.split("\n")[0].startswith("Stopping: what is in flight is finished")
+    assert capfd.readouterr().err.split("\n")[0].startswith("Stopping: requests that are out are finished")
 
 
 def plain(text: str) -> str:

@@ -104,7 +104,8 @@ def test_what_dynamodb_would_refuse_is_found_before(
 def test_keys_of_every_type_are_measured_in_bytes() -> None:
     def key(partition: bytes, sort: bytes) -> Outcome:
         item = {name: {"B": base64.b64encode(value).decode()} for name, value in (("id", partition), ("at", sort))}
-        return row("SELECT * FROM Source", item, BINARY_KEYS)
+        # Not a bare copy: the compiler knows that the key of Source is no BINARY.
+        return row("SELECT coalesce(id, id) AS id, coalesce(at, at) AS at FROM Source", item, BINARY_KEYS)
 
     assert isinstance(key(b"x" * 2048, b"y" * 1024), Row)
     assert isinstance(key(b"x", b"y"), Row)

@@ -21,7 +21,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ddbetl.cli.progress import rates
-from ddbetl.cli.terminal import cells, colours, shorten
+from ddbetl.cli.terminal import cells, colours, shorten, visible
 from ddbetl.cli.wording import against, counted, percent
 from ddbetl.engine.report import Progress, TableProgress
 from ddbetl.plan.explain import duration
@@ -78,9 +78,9 @@ def block(progress: Progress, width: int, height: int, stopping: bool = False) -
     lines: list[Line] = [_overall(progress), _counts(progress)]
     state = rates(progress)
     if stopping:
-        state = "stopping: what is in flight is finished; Ctrl-C again stops at once"
+        state = "stopping: requests that are out are finished; Ctrl-C again ends at once"
     elif progress.waiting:
-        state = f"{state}; waiting: {progress.waiting}"
+        state = f"{state}; waiting: {visible(progress.waiting)}"
     elif progress.retries:
         state = f"{state}; {counted(progress.retries, 'repeated request')}"
     lines.append(Text(f"  {state}", style="yellow" if stopping or progress.waiting else "dim", overflow="ellipsis"))

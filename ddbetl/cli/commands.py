@@ -7,15 +7,37 @@ one short message and the exit code that docs/cli.md promises.
 from __future__ import annotations
 
 import os
+import re
+import shlex
+import sys
 from collections.abc import Callable
 from typing import Any, TypeAlias
 
 import click
 
 from ddbetl.cli.exit_codes import ExitCode
-from ddbetl.cli.spec import Request, compiled, show_warnings, takes_connection, takes_spec
-from ddbetl.cli.terminal import complain, err, out, painted, width
+from ddbetl.cli.spec import Request, compiled, naming_profile, show_warnings, takes_connection, takes_spec
+from ddbetl.cli.terminal import complain, err, harmless, out, painted, width
 from ddbetl.errors import DdbetlError, SpecError
+
+
+class Command(click.Command):
+    """A command that knows what is meant by ``domain=Devo`` alone."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        given = list(args)
+        try:
+            return super().parse_args(ctx, args)
+        except click.UsageError as error:
+            extra = [word for word in given if re.match(r"[A-Za-z_]\w*=", word) and f"{word}" in error.message]
+            if "unexpected extra argument" in error.message and extra and _takes_params(self):
+                wanted = " ".join(f"-p {shlex.quote(word)}" for word in extra)
+                raise click.UsageError(f"{error.message}\ndid you mean {wanted}?", ctx) from None
+            raise
+
+
+def _takes_params(command: click.Command) -> bool:
+    return any(parameter.name == "param" for parameter in command.params)
 
 
 class Commands(click.Group):
@@ -50,7 +72,7 @@ def show_spec_error(error: SpecError) -> None:
     """Write all that is wrong with a spec."""
     from ddbetl.diagnostics import render
 
-    complain(render(error.source, error.diagnostics))
+    complain(render(error.source, error.diagnostics, width(sys.stderr)))
     if len(error.diagnostics) > 1:
         err(f"\n{len(error.diagnostics)} errors")
 
@@ -60,7 +82,7 @@ def show_bug(error: Exception) -> None:
     if os.environ.get("DDBETL_DEBUG"):
         import traceback
 
-        err("".join(traceback.format_exception(error)).rstrip())
+        err(harmless("".join(traceback.format_exception(error)).rstrip()))
     said = f"{type(error).__name__}: {error}".splitlines()[0]
     complain(f"error: {said[:300]}")
     err("This is a bug in ddbetl, not in your spec. Please report it with what `ddbetl --version` says,")
@@ -86,9 +108,10 @@ def command(*decorators: Decorator) -> Callable[..., click.Command]:
     """Declare a command with the options of its own and the ones that every command has."""
 
     def declare(function: Callable[..., None]) -> click.Command:
-        for decorate in reversed((*decorators, *_EVERYWHERE)):
+        function = _everywhere(function)
+        for decorate in reversed(decorators):
             function = decorate(function)
-        made: click.Command = cli.command()(function)
+        made: click.Command = cli.command(cls=Command)(function)
         return made
 
     return declare
@@ -99,6 +122,13 @@ _EVERYWHERE: tuple[Decorator, ...] = (
     click.option("--debug", is_flag=True, expose_value=False, callback=_debug, help="Show the traceback of a bug."),
 )
 
+
+def _everywhere(function: Callable[..., None]) -> Callable[..., None]:
+    for decorate in reversed(_EVERYWHERE):
+        function = decorate(function)
+    return function
+
+
 _json = click.option("--json", "as_json", is_flag=True, help="JSON instead of text.")
 
 
@@ -107,6 +137,7 @@ _json = click.option("--json", "as_json", is_flag=True, help="JSON instead of te
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     epilog="New here? `ddbetl demo` needs no AWS account.",
 )
+@_everywhere
 @click.version_option(package_name="ddbetl", message="ddbetl %(version)s", help="Show the version and exit.")
 def cli() -> None:
     """Copy and reshape DynamoDB tables by one small SQL-like spec.
@@ -147,7 +178,7 @@ def explain(request: Request, as_json: bool) -> None:
 
         out(json.dumps(plan.explain_json(), indent=2, ensure_ascii=False))
     else:
-        out(painted(plan.explain(), width()))
+        out(painted(harmless(plan.explain()), width()))
 
 
 @command(
@@ -186,8 +217,8 @@ def preview(request: Request, rows: int, as_json: bool) -> None:
 def run(request: Request, yes: bool, progress: str, as_json: bool, state_dir: str) -> None:
     """Run a spec: read the sources, write the target.
 
-    Shows what will be read and written where and how fast, and asks before it writes. Ctrl-C stops after what is in
-    flight, a second Ctrl-C at once.
+    Shows what will be read and written where and how fast, and asks before it writes. Ctrl-C (or SIGTERM) finishes the
+    requests that are out and stops; a second one ends at once.
     """
     from ddbetl.cli.run import run_plan
 
@@ -212,7 +243,8 @@ def describe(table: str, sample: int, as_json: bool, **connection: str | None) -
     import ddbetl
     from ddbetl.cli.describe import as_value, page
 
-    report = ddbetl.describe(table, sample=sample, **connection)
+    with naming_profile(connection["profile"]):
+        report = ddbetl.describe(table, sample=sample, **connection)
     if as_json:
         import json
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ddbetl.cli.preview import value_text
-from ddbetl.cli.terminal import Column, page_width, start_of, table, visible, width, wrapped
+from ddbetl.cli.terminal import Column, fitted, page_width, start_of, table, visible, width, wrapped
 from ddbetl.cli.wording import counted, percent, units_of
 
 if TYPE_CHECKING:
@@ -34,8 +34,9 @@ def page(report: TableReport) -> str:
         ("created", description.created),
         *(("index" if number == 0 else "", index_text(i)) for number, i in enumerate(description.indexes)),
     ]
-    lines = [click.style(description.name, bold=True) + f"  {place(report.site)}"]
-    lines += [wrapped(f"  {label:<8} ", value, page_width()) for label, value in rows if value]
+    name = visible(description.name)
+    lines = [click.style(name, bold=True) + fitted(f"{name}  {visible(place(report.site))}").removeprefix(name)]
+    lines += [wrapped(f"  {label:<8} ", visible(value), page_width()) for label, value in rows if value]
     return "\n".join([*lines, *_schema(report)])
 
 
@@ -93,7 +94,7 @@ def _schema(report: TableReport) -> list[str]:
                 Column("attribute", least=12, middle=True),
                 Column("present", right=True),
                 Column("type", least=12),
-                Column("example", least=30),
+                Column("example", least=16),
             ],
             rows,
             indent="  ",

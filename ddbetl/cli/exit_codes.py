@@ -17,14 +17,17 @@ class ExitCode(IntEnum):
     BUG = 70
     # What shells say of a program that SIGINT ended.
     INTERRUPTED = 130
+    # The same of SIGTERM.
+    TERMINATED = 143
 
 
 MEANINGS = {
     ExitCode.DONE: "done",
-    ExitCode.SPEC_ERROR: "the spec is wrong; nothing was read or written",
+    ExitCode.SPEC_ERROR: "the spec is wrong, or has no target to run into; nothing was read or written",
     ExitCode.USAGE: "the command line is wrong, or a question must be asked and there is no terminal to ask on",
     ExitCode.FAILED: "failed; the message says how to go on",
     ExitCode.REJECTS: "done, but some rows were rejected",
     ExitCode.BUG: "a bug in ddbetl",
     ExitCode.INTERRUPTED: "interrupted, or the question was answered with no",
+    ExitCode.TERMINATED: "ended by SIGTERM; a run stops as at Ctrl-C, and sums up",
 }

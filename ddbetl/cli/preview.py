@@ -32,14 +32,20 @@ def show(plan: Plan, rows: int, as_json: bool) -> int:
             out(json.dumps(row, ensure_ascii=False, separators=(",", ":")))
     elif preview.rows:
         out(rows_as_table(preview.rows, [column.name for column in plan.physical.transform.projection.columns]))
-    err(closing(preview, rows))
+    err(closing(preview, rows, plan.physical.limit))
     return ExitCode.REJECTS if preview.rejects else ExitCode.DONE
 
 
-def closing(preview: Preview, wanted: int) -> str:
+def closing(preview: Preview, wanted: int, limit: int | None = None) -> str:
     """What it took to find the rows, and the rows that failed."""
     found = len(preview.rows)
-    end = "" if found + len(preview.rejects) >= wanted else ": all there are"
+    end = ": all there are"
+    if preview.stopped:
+        end = "; there may be more, further on"
+    elif found + len(preview.rejects) >= wanted:
+        end = ""
+    elif limit is not None and found + len(preview.rejects) >= limit:
+        end = ", at the spec's LIMIT"
     lines = [
         f"\n{counted(found, 'row')} of {counted(preview.read, 'item')} read, {preview.filtered:,} filtered out{end}; "
         f"{units_of(preview.units, 'read')}; nothing was written",

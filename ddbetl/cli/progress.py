@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from ddbetl.cli.terminal import draws, err
+from ddbetl.cli.terminal import draws, err, visible
 from ddbetl.cli.wording import against, clock, percent
 from ddbetl.plan.explain import duration
 
@@ -68,7 +68,7 @@ def line(progress: Progress) -> str:
         f"{progress.items_per_second:,.0f} items/s",
         rates(progress),
         f"{duration(progress.eta)} left" if progress.eta and progress.fraction != 1 else "",
-        f"waiting: {progress.waiting}" if progress.waiting else "",
+        f"waiting: {visible(progress.waiting)}" if progress.waiting else "",
     ]
     return "; ".join(part for part in parts if part)
 

@@ -11,7 +11,7 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import TYPE_CHECKING
@@ -40,7 +40,7 @@ def run_plan(plan: Plan, *, yes: bool, progress: str, as_json: bool, state_dir: 
     write = plan.physical.write
     if write is None:
         complain("error: the spec has no target\n = INSERT INTO or --into TABLE gives it one")
-        return ExitCode.USAGE
+        return ExitCode.SPEC_ERROR
     err(header(plan))
     if not yes:
         if not is_terminal(sys.stdin):
@@ -49,7 +49,8 @@ def run_plan(plan: Plan, *, yes: bool, progress: str, as_json: bool, state_dir: 
         if not click.confirm(f"Write to {write.table.name}?", err=True):
             err("Nothing was written.")
             return ExitCode.INTERRUPTED
-    report = execute(plan, progress, state_dir)
+    signals: list[int] = []
+    report = execute(plan, progress, state_dir, signals)
     if as_json:
         from ddbetl.api import report_json
 
@@ -57,7 +58,7 @@ def run_plan(plan: Plan, *, yes: bool, progress: str, as_json: bool, state_dir: 
     else:
         out(page(report))
     if report.outcome == "interrupted":
-        return ExitCode.INTERRUPTED
+        return ended_by(signals)
     return ExitCode.REJECTS if report.progress.rejected else ExitCode.DONE
 
 
@@ -118,8 +119,14 @@ def _full_place(plan: Plan, connection: object) -> str:
     return f"{place(site)}, {site.endpoint}" if site.account else place(site)
 
 
-def execute(plan: Plan, mode: str, state_dir: str) -> RunReport:
-    """Run a plan with progress; Ctrl-C stops it cleanly, a second one at once."""
+def ended_by(signals: list[int]) -> ExitCode:
+    """The exit code of a run that the first of these signals has stopped."""
+    return ExitCode.TERMINATED if signals and signals[0] == signal.SIGTERM else ExitCode.INTERRUPTED
+
+
+def execute(plan: Plan, mode: str, state_dir: str, signals: list[int] | None = None) -> RunReport:
+    """Run a plan with progress; Ctrl-C or SIGTERM stops it cleanly, a second one at once. ``signals``: which came."""
+    came = signals if signals is not None else []
     last: list[Progress] = []
 
     def remember(progress: Progress) -> None:
@@ -129,7 +136,7 @@ def execute(plan: Plan, mode: str, state_dir: str) -> RunReport:
 
     try:
         with (
-            interruptible(bars=progress_module.as_bars(mode)) as stop,
+            interruptible(bars=progress_module.as_bars(mode), signals=came, last=last) as stop,
             progress_module.shown(mode, stop.is_set) as show,
         ):
             report = plan.run(state_dir=state_dir, progress=remember, stop=stop)
@@ -143,35 +150,47 @@ def execute(plan: Plan, mode: str, state_dir: str) -> RunReport:
 
 
 @contextmanager
-def interruptible(*, bars: bool, end: Callable[[int], object] = os._exit) -> Iterator[threading.Event]:
-    """Give an event that the first Ctrl-C within the context sets; the second one ends the process.
+def interruptible(
+    *,
+    bars: bool,
+    end: Callable[[int], object] = os._exit,
+    signals: list[int] | None = None,
+    last: Sequence[Progress] = (),
+) -> Iterator[threading.Event]:
+    """Give an event that the first Ctrl-C or SIGTERM within the context sets; the second one ends the process.
 
-    ``bars``: progress is drawn as bars, which show that the run is stopping, and hide the cursor.
+    ``bars``: progress is drawn as bars, which show that the run is stopping, and hide the cursor. ``signals``: gets the
+    signals that came. ``last``: the progress as last seen, if any.
     """
     stop = threading.Event()
+    came = signals if signals is not None else []
     asked = False
 
     def interrupt(number: int, frame: FrameType | None) -> None:
         # The second one may come while the first one is still in here. The messages go straight to the descriptor: the
         # interrupted code may be in the middle of writing.
         nonlocal asked
+        came.append(number)
         if asked:
-            _say((b"\x1b[?25h" if bars else b"") + b"\nStopped at once.\n")
-            end(ExitCode.INTERRUPTED)
+            so_far = f" after {last[0].written:,} items written" if last else ""
+            advice = "Run the same command again to finish: what is written already is replaced by the same."
+            _say((b"\x1b[?25h" if bars else b"") + f"\nStopped at once{so_far}. {advice}\n".encode())
+            end(ended_by(came))
             return
         asked = True
         stop.set()
         if not bars:
-            _say(b"Stopping: what is in flight is finished; Ctrl-C again stops at once.\n")
+            _say(b"Stopping: requests that are out are finished; Ctrl-C again stops at once.\n")
 
     if threading.current_thread() is not threading.main_thread():
         yield stop
         return
-    before = signal.signal(signal.SIGINT, interrupt)
+    before = {number: signal.signal(number, interrupt) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield stop
     finally:
-        signal.signal(signal.SIGINT, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _say(message: bytes) -> None:

@@ -7,14 +7,16 @@ from __future__ import annotations
 
 import functools
 import sys
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from ddbetl.cli.terminal import complain
+from ddbetl.cli.terminal import complain, width
+from ddbetl.errors import ConnectionFailed, SpecError
 
 if TYPE_CHECKING:
     from ddbetl.api import Plan
@@ -57,7 +59,8 @@ def compiled(request: Request, *, warn: bool = True) -> Plan:
     """Look the tables up and make the plan; its warnings go to standard error."""
     import ddbetl
 
-    plan = ddbetl.compile(request.text, **request.arguments())
+    with naming_profile(request.profile):
+        plan = ddbetl.compile(request.text, **request.arguments())
     if warn:
         show_warnings(plan)
     return plan
@@ -68,7 +71,45 @@ def show_warnings(plan: Plan) -> None:
     from ddbetl.diagnostics import render
 
     if plan.warnings:
-        complain(render(plan.source, plan.warnings) + "\n")
+        complain(render(plan.source, plan.warnings, width(sys.stderr)) + "\n")
+
+
+@contextmanager
+def naming_profile(profile: str | None) -> Iterator[None]:
+    """Answer a profile of the command line that there is not with its usage."""
+    try:
+        yield
+    except ConnectionFailed as error:
+        if profile is not None and type(error.__cause__).__name__ == "ProfileNotFound" and f"({profile})" in str(error):
+            raise click.BadParameter(str(error), param_hint="--profile") from error
+        raise
+
+
+def check_overrides(request: Request) -> None:
+    """Refuse wrong --let and --with all at once, together with what is wrong in the text of the spec."""
+    if not request.lets and not request.options:
+        return
+    from ddbetl.diagnostics import Diagnostic
+    from ddbetl.source import SourceText
+    from ddbetl.syntax import parser
+
+    spec = SourceText(request.text, request.name)
+    found: list[Diagnostic] = []
+
+    def collect(parse: Callable[[], object]) -> bool:
+        try:
+            parse()
+        except SpecError as error:
+            found.extend(replace(one, source=one.source or error.source) for one in error.diagnostics)
+            return False
+        return True
+
+    lets = [collect(lambda let=let: parser.parse_let(let, f"--let {let!r}")) for let in request.lets]  # type: ignore[misc]
+    options = [collect(lambda one=one: parser.parse_option(one, f"--with {one!r}")) for one in request.options]  # type: ignore[misc]
+    if not all((*lets, *options)):
+        mistakes, found = found, []
+        collect(lambda: parser.parse(spec))
+        raise SpecError(spec, (*found, *mistakes))
 
 
 def read_spec(spec: str) -> tuple[str, str]:
@@ -87,7 +128,9 @@ def read_spec(spec: str) -> tuple[str, str]:
 
 
 def is_text(spec: str) -> bool:
-    """Tell whether SPEC is a spec's own text: several words, and no file of that name."""
+    """Tell whether SPEC is a spec's own text: several words, and no file of that name; or nothing at all."""
+    if not spec.strip():
+        return True
     if len(spec.split()) < 2 or spec.rstrip().endswith(ENDINGS):
         return False
     try:
@@ -119,6 +162,7 @@ def takes_spec(command: Callable[..., None]) -> Callable[..., None]:
             options=given.pop("with_"),
             **{key: given.pop(key) for key in ("into", "on_conflict", "region", "profile", "endpoint_url")},
         )
+        check_overrides(request)
         command(request, **given)
 
     for decorate in reversed(_SPEC_OPTIONS):
@@ -146,10 +190,24 @@ def _params(context: click.Context, parameter: click.Parameter, values: tuple[st
     return tuple(pairs)
 
 
+def _endpoint(context: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
+    if value is not None:
+        from ddbetl.connectors.dynamodb.endpoint import Endpoint
+
+        try:
+            # The region has no part in whether it is a URL.
+            Endpoint.parse(value, "us-east-1")
+        except ValueError as error:
+            raise click.BadParameter(f"{value!r} is no endpoint such as http://127.0.0.1:8000 ({error})") from None
+    return value
+
+
 _CONNECTION_OPTIONS = (
     click.option("--region", metavar="NAME", help="The AWS region; otherwise as AWS's own tools find it."),
     click.option("--profile", metavar="NAME", help="The profile of the AWS configuration files."),
-    click.option("--endpoint-url", metavar="URL", help="Another DynamoDB, such as http://127.0.0.1:8000."),
+    click.option(
+        "--endpoint-url", metavar="URL", callback=_endpoint, help="Another DynamoDB, such as http://127.0.0.1:8000."
+    ),
 )
 
 _SPEC_OPTIONS = (

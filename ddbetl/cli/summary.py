@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ddbetl.cli.terminal import Column, page_width, table, visible, wrapped
+from ddbetl.cli.terminal import Column, fitted, page_width, table, visible, wrapped
 from ddbetl.cli.wording import counted, spent, units, units_of
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ NEAR = 0.85
 def page(report: RunReport) -> str:
     """The summary as text."""
     lines = [_table(report), "", _headline(report)]
-    lines += [f"  {fact}" for fact in _facts(report)]
+    lines += [wrapped("  ", fact, page_width()) for fact in _facts(report)]
     return "\n".join([*lines, *_rejects(report), *_next(report)])
 
 
@@ -32,12 +32,12 @@ def _table(report: RunReport) -> str:
     columns = [
         Column("table", least=12, middle=True),
         Column("read", right=True),
-        Column("filtered", right=True),
+        Column("filtered", right=True, spare=True),
         *([Column("skipped", right=True)] if skipped else []),
         Column("written", right=True),
         Column("rejected", right=True),
-        Column("units", right=True),
-        Column("seconds", right=True),
+        Column("units", right=True, spare=True),
+        Column("seconds", right=True, spare=True),
     ]
 
     def cells(name: str, one: TableProgress | Progress, cost: float, seconds: float) -> list[str]:
@@ -65,13 +65,16 @@ def _headline(report: RunReport) -> str:
     time = spent(report.seconds)
     match report.outcome:
         case "interrupted":
-            return click.style("Interrupted", fg="yellow", bold=True) + f" after {time}: {items} in {report.target}."
+            word, colour, rest = "Interrupted", "yellow", f" after {time}: {items} in {report.target}."
         case "limit":
-            return click.style("Done", fg="green", bold=True) + (
-                f" in {time}, at the spec's LIMIT: {items} written to {report.target}."
+            word, colour, rest = (
+                "Done",
+                "green",
+                f" in {time}, at the spec's LIMIT: {items} written to {report.target}.",
             )
         case _:
-            return click.style("Done", fg="green", bold=True) + f" in {time}: {items} written to {report.target}."
+            word, colour, rest = "Done", "green", f" in {time}: {items} written to {report.target}."
+    return click.style(word, fg=colour, bold=True) + fitted(word + rest).removeprefix(word)
 
 
 def _facts(report: RunReport) -> list[str]:
@@ -85,7 +88,7 @@ def _facts(report: RunReport) -> list[str]:
     if progress.retries:
         facts.append(f"{counted(progress.retries, 'repeated request')}")
     if report.by_reference:
-        facts.append(f"{counted(report.by_reference, 'row')} computed one by one, by the reference evaluator")
+        facts.append(f"{counted(report.by_reference, 'row')} took the exact, slower path (see docs/explain.md)")
     return facts
 
 
@@ -106,7 +109,8 @@ def _rejects(report: RunReport) -> list[str]:
 
 def _next(report: RunReport) -> list[str]:
     if report.outcome == "interrupted":
-        return ["", "To finish, run the same command again: what is written already is replaced by the same."]
+        return ["", fitted("To finish, run the same command again: what is written already is replaced by the same.")]
     if report.progress.rejected:
-        return ["", "To get them in, mend the spec or the items and run it again; the other rows come out the same."]
+        said = "To get them in, mend the spec or the items and run it again; the other rows come out the same."
+        return ["", fitted(said)]
     return []

@@ -37,8 +37,11 @@ def err(text: str = "") -> None:
 
 
 def complain(text: str) -> None:
-    """Write a message in the form of diagnostics, coloured and wrapped where there is a terminal."""
-    err(painted(text, width(sys.stderr)))
+    """Write a message in the form of diagnostics, coloured and wrapped where there is a terminal.
+
+    It may quote an item or a server: what a terminal would obey is escaped, line breaks are kept.
+    """
+    err(painted(harmless(text), width(sys.stderr)))
 
 
 def _write(text: str, stream: IO[str], err: bool) -> None:
@@ -88,24 +91,33 @@ def page_width(stream: IO[str] | None = None) -> int:
 @dataclass(frozen=True, slots=True)
 class Column:
     """A column of a table. ``least``: the cells to which it may be cut so that the table fits the terminal; None: it
-    may not. ``middle``: it is cut there, as names are whose ends differ."""
+    may not. ``middle``: it is cut there, as names are whose ends differ. ``spare``: left out where that is not
+    enough."""
 
     title: str
     right: bool = False
     least: int | None = None
     middle: bool = False
+    spare: bool = False
 
 
 def table(columns: Sequence[Column], rows: Sequence[Sequence[str]], last: Sequence[str] = (), indent: str = "") -> str:
     """Lay out rows under titles, and a last row of totals under a line.
 
-    Fits the terminal by cutting the widest columns that may be cut; without a terminal nothing is cut.
+    Fits the terminal by cutting the widest columns that may be cut, and leaving out the last ones that may be; without
+    a terminal nothing is cut.
     """
     body = [list(row) for row in (*rows, *([last] if last else []))]
     widths = [max(cells(text) for text in (column.title, *column_of(body, i))) for i, column in enumerate(columns)]
     limit = width()
     if limit is not None:
         room = limit - len(indent) - 2 * (len(columns) - 1)
+        narrowest = sum(min(size, column.least or size) for size, column in zip(widths, columns, strict=True))
+        spare = [i for i, column in enumerate(columns) if column.spare]
+        if narrowest > room and spare:
+            kept = [i for i in range(len(columns)) if i != spare[-1]]
+            rest = [[row[i] for i in kept] for row in rows]
+            return table([columns[i] for i in kept], rest, [last[i] for i in kept] if last else (), indent)
         while sum(widths) > room:
             cuttable = [i for i, column in enumerate(columns) if column.least is not None and widths[i] > column.least]
             if not cuttable:
@@ -179,6 +191,17 @@ def visible(text: str) -> str:
     return "".join(c if c.isprintable() else _escaped(c) for c in text)
 
 
+def harmless(text: str) -> str:
+    """The same for a text of several lines."""
+    return "\n".join(visible(line) for line in text.split("\n"))
+
+
+def fitted(text: str) -> str:
+    """A sentence on the lines that it takes at this terminal; without one it stays whole."""
+    size = width()
+    return text if size is None else wrapped("", text, size, indent="  ")
+
+
 def _escaped(character: str) -> str:
     return {"\n": "\\n", "\r": "\\r", "\t": "\\t"}.get(character, f"\\u{ord(character):04x}")
 
@@ -223,13 +246,15 @@ def _painted_line(line: str) -> str:
     return line
 
 
-def wrapped(label: str, text: str, size: int) -> str:
+def wrapped(label: str, text: str, size: int, indent: str | None = None) -> str:
     """A text behind a label; its further lines begin under its first, or a little indented where the label is long."""
+    if indent is None:
+        indent = " " * (len(label) if len(label) <= LONGEST_LABEL else 2)
     return textwrap.fill(
         " ".join(text.split()),
         size,
         initial_indent=label,
-        subsequent_indent=" " * (len(label) if len(label) <= LONGEST_LABEL else 2),
+        subsequent_indent=indent,
         break_long_words=False,
         break_on_hyphens=False,
     )

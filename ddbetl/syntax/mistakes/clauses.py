@@ -74,7 +74,7 @@ def foreign_word(stop: Stop) -> Diagnostic | None:
     if token.upper in foreign.CLAUSES and not {"NAME", "WORD", "TABLE_NAME"} & stop.accepts:
         return not_in_language(foreign.CLAUSES[token.upper], token.span)
     if token.upper == "DO" and "REPLACE" in stop.accepts:
-        advice = "write SKIP to keep what is there, REPLACE to overwrite it, or MERGE INTO to set single attributes"
+        advice = "write ON CONFLICT REPLACE to overwrite what is there; it is the only way so far"
         return not_in_language(("DO is", advice), token.span)
     if token.upper in ("TRUE", "FALSE") and "MISSING" in stop.accepts:
         advice = "a condition is true or not by itself: write x, NOT x, or x = TRUE"
@@ -199,6 +199,8 @@ def table_alias(stop: Stop) -> Diagnostic | None:
         return None
     if "COMMA" not in stop.accepts:
         return None
+    if join := _join_after(stop):
+        return not_in_language(foreign.JOIN, join.span)
     if token.upper == "AS":
         hint = "attributes are named alone: CustomerID, not t.CustomerID; source_table() is the table of a row"
         return not_in_language(("other names for tables are", hint), token.span)
@@ -206,6 +208,17 @@ def table_alias(stop: Stop) -> Diagnostic | None:
         message = f"a comma is missing between the tables before {found(token)}"
         hint = "tables have no other names than their own" if stop.clause == "FROM" else ""
         return Diagnostic("E0111", message, token.span, hint)
+    return None
+
+
+def _join_after(stop: Stop) -> Token | None:
+    """The join that follows another name for a table: ``Orders o JOIN``, ``Orders AS o LEFT JOIN``."""
+    for i in range(stop.at, min(stop.at + 3, len(stop.tokens))):
+        token = stop.tokens[i]
+        if i > stop.at and token.kind == "word" and foreign.CLAUSES.get(token.upper) is foreign.JOIN:
+            return token
+        if token.kind != "word" or clause_at(stop.tokens, i):
+            return None
     return None
 
 

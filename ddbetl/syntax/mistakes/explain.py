@@ -65,6 +65,8 @@ def _hint(stop: Stop) -> str:
         return "a list is written [a, b]"
     if before == "(" and stop.upper() == ")":
         return "the list is empty"
+    if before == "NOT" and stop.upper() in ("NULL", "MISSING"):
+        return f"write IS NOT {stop.upper()}"
     if before == "IN":
         return "IN takes a list in parentheses: x IN ('a', 'b')"
     if before in ("EXCLUDE", "RENAME", "REPLACE") and accepts == {"LPAR"}:

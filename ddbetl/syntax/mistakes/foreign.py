@@ -5,7 +5,7 @@ In: a word or sign in upper case. Out: what it is called in a message, with its 
 
 from __future__ import annotations
 
-_JOIN = (
+JOIN = (
     "joins are",
     "each row is made from one item of one table",
 )
@@ -16,14 +16,14 @@ _WINDOW = ("window functions are", "each row is made from one item")
 _LIKE = "write lower(x) LIKE 'pattern'"
 _DEFINE = (
     "statements that define tables are",
-    "INSERT INTO target KEY (partition, sort) SELECT … describes a table that is not there yet",
+    "create or change the table with your own tools, such as aws dynamodb create-table; INSERT INTO fills it",
 )
-_CHANGE = "write MERGE INTO target SELECT key, expression AS name FROM …"
+_CHANGE = "setting single attributes is not there yet; INSERT INTO target SELECT … writes whole items"
 _OTHER = "a spec is one INSERT, MERGE, DELETE or SELECT"
 
 # Words that begin something after an operand or a table.
 CLAUSES: dict[str, tuple[str, str]] = {
-    **dict.fromkeys(("JOIN", "INNER", "LEFT", "RIGHT", "FULL", "CROSS", "NATURAL", "OUTER", "LATERAL"), _JOIN),
+    **dict.fromkeys(("JOIN", "INNER", "LEFT", "RIGHT", "FULL", "CROSS", "NATURAL", "OUTER", "LATERAL"), JOIN),
     **dict.fromkeys(("GROUP", "HAVING"), _GROUP),
     **dict.fromkeys(("ORDER", "SORT", "CLUSTER", "DISTRIBUTE"), _SORT),
     **dict.fromkeys(("UNION", "INTERSECT", "EXCEPT"), _SETS),
@@ -39,7 +39,7 @@ CLAUSES: dict[str, tuple[str, str]] = {
     "MOD": ("MOD is", "write a % b"),
     "XOR": ("XOR is", "write a <> b"),
     "COLLATE": ("COLLATE is", "texts are compared by their characters"),
-    "VALUES": ("VALUES is", "rows come from FROM: a table, or a file of JSON lines or CSV"),
+    "VALUES": ("VALUES is", "rows come from FROM: they are made of the items of tables"),
     "SET": ("SET is", _CHANGE),
 }
 
