@@ -71,6 +71,8 @@ PAGE_UNITS = 128
 PATIENCE = 900.0
 # Seconds between looks at whether the credentials need renewing.
 CREDENTIALS_SECONDS = 30.0
+# Seconds between looks at whether the run is to stop.
+STOP_SECONDS = 0.1
 # Batches of which the server refused every row, before anything was written: then it is not the items' fault.
 REFUSED_BATCHES = 4
 
@@ -84,11 +86,6 @@ class _Page:
     table: TableMeter
     items: msgspec.Raw
     count: int
-
-    def forget_rows(self, rows: int) -> None:
-        """Rows that were handed over and will not be written count as not read: a later run reads them again."""
-        self.table.passed -= rows
-        self.table.read -= rows
 
 
 _Batches: TypeAlias = BoundedQueue[tuple[_Page, Batch]]
@@ -106,10 +103,10 @@ class Job:
     shuffle: random.Random
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
     limit_reached: bool = False
-    interrupted: bool = False
     _left: int | None = None
     _access: dict[WireClient, Access] = field(default_factory=dict)
     _stopping: bool = False
+    _left_over: bool = False
     # Writers that wait for their budget, and may be stopped there; those that are sending may not.
     _sending: set[asyncio.Task[Any]] = field(default_factory=set)
     _last_success: float = 0.0
@@ -132,15 +129,18 @@ class Job:
                 self._access[clients[connection]] = access
             async with asyncio.TaskGroup() as background:
                 watch = [background.create_task(self._keep_credentials())]
+                readers: list[asyncio.Task[None]] = []
                 if progress is not None:
                     watch.append(background.create_task(self._show(progress, interval)))
                 async with asyncio.TaskGroup() as stages:
                     client = clients[self.write.table.connection]
                     writers = [stages.create_task(self._write_all(client, batches)) for _ in range(WRITERS)]
                     stages.create_task(self._transform(pages, batches))
-                    await self._read(stages, clients, pages, stop)
-                    if self.interrupted:
-                        self._abandon(pages, batches, writers)
+                    readers += self._readers(stages, clients, pages)
+                    watch.append(background.create_task(self._end_early(stop, readers, pages, batches, writers)))
+                    # Their own failures end the group; here it only matters that nothing more will come.
+                    await asyncio.wait(readers)
+                    pages.close()
                 for task in watch:
                     task.cancel()
             self._drop(pages, batches)
@@ -155,20 +155,46 @@ class Job:
             progress(self.meter.progress())
             await asyncio.sleep(interval)
 
-    def _abandon(self, pages: BoundedQueue[_Page], batches: _Batches, writers: Sequence[asyncio.Task[None]]) -> None:
-        """Stop: what is being sent is finished, what waits is left for another run."""
+    async def _end_early(
+        self,
+        stop: Event,
+        readers: Sequence[asyncio.Task[None]],
+        pages: BoundedQueue[_Page],
+        batches: _Batches,
+        writers: Sequence[asyncio.Task[None]],
+    ) -> None:
+        """Watch for LIMIT, which ends the reading, and for a stop, after which only what is being sent is finished."""
+        while not stop.is_set():
+            await asyncio.sleep(STOP_SECONDS)
+            if self.limit_reached:
+                for reader in readers:
+                    reader.cancel()
         self._stopping = True
+        for reader in readers:
+            self._left_over |= reader.cancel()
         self._drop(pages, batches)
         for writer in writers:
             if writer not in self._sending:
                 writer.cancel()
 
+    @property
+    def interrupted(self) -> bool:
+        """Whether a stop has left something for another run."""
+        return self._left_over and not self.limit_reached
+
     def _drop(self, pages: BoundedQueue[_Page], batches: _Batches) -> None:
         """Leave what waits for another run; after a whole run nothing does."""
         for page in pages.get_more(len(pages)):
             page.table.read -= page.count
+            self._left_over = True
         for page, batch in batches.get_more(len(batches)):
-            page.forget_rows(batch.rows)
+            self._forget(page, batch.rows)
+
+    def _forget(self, page: _Page, rows: int) -> None:
+        """Rows that were handed over and will not be written count as not read: a later run reads them again."""
+        page.table.passed -= rows
+        page.table.read -= rows
+        self._left_over |= rows > 0
 
     async def _keep_credentials(self) -> None:
         while True:
@@ -185,13 +211,9 @@ class Job:
 
     # Reading
 
-    async def _read(
-        self,
-        stages: asyncio.TaskGroup,
-        clients: Mapping[Connection, WireClient],
-        pages: BoundedQueue[_Page],
-        stop: Event,
-    ) -> None:
+    def _readers(
+        self, stages: asyncio.TaskGroup, clients: Mapping[Connection, WireClient], pages: BoundedQueue[_Page]
+    ) -> list[asyncio.Task[None]]:
         """Read all tables at once, each in some segments at once; neighbours heat one partition, so shuffled."""
         readers: list[asyncio.Task[None]] = []
         at_once = max(1, READERS // len(self.meter.tables))
@@ -202,16 +224,7 @@ class Job:
             client = clients[table.scan.table.connection]
             for _ in range(min(at_once, len(segments))):
                 readers.append(stages.create_task(self._read_segments(table, waiting, client, pages)))
-        open_readers: set[asyncio.Task[None]] = set(readers)
-        while open_readers:
-            _, open_readers = await asyncio.wait(open_readers, timeout=0.1)
-            if open_readers and (stop.is_set() or self.limit_reached):
-                self.interrupted = not self.limit_reached
-                for reader in open_readers:
-                    reader.cancel()
-                await asyncio.wait(readers)
-                break
-        pages.close()
+        return readers
 
     async def _read_segments(
         self, table: TableMeter, waiting: deque[int], client: WireClient, pages: BoundedQueue[_Page]
@@ -324,6 +337,7 @@ class Job:
                         if self.limit_reached or self._stopping:
                             # What LIMIT or a stop leaves over counts as not read.
                             page.table.read -= page.count
+                            self._left_over |= self._stopping
                             continue
                         if result.failures:
                             await loop.run_in_executor(thread, self._reject_all, page, result)
@@ -346,6 +360,7 @@ class Job:
         for batch in result.batches:
             if self._stopping:
                 table.read -= batch.rows
+                self._left_over = True
                 continue
             limited = self._within_limit(page, batch)
             if limited is not None:
@@ -382,7 +397,7 @@ class Job:
             for one in batch.chain():
                 await self._write(client, page, one)
                 if self._stopping:
-                    page.forget_rows(one.then.rows if one.then is not None else 0)
+                    self._forget(page, one.then.rows if one.then is not None else 0)
                     break
 
     async def _write(self, client: WireClient, page: _Page, batch: Batch) -> None:
@@ -412,11 +427,11 @@ class Job:
                 refused = refused + 1 if len(left) == rows else 0
                 content, rows = batch_write_body(table, left), len(left)
                 if self._stopping:
-                    return page.forget_rows(rows)
+                    return self._forget(page, rows)
                 await self.sleep(self.shuffle.random() * min(POLICY.cap, POLICY.base * 2.0 ** min(refused, 30)))
         except asyncio.CancelledError:
             # Stopped while it waited: rows that were not sent are as if they had not been read.
-            page.forget_rows(rows + (batch.then.rows if batch.then is not None else 0))
+            self._forget(page, rows + (batch.then.rows if batch.then is not None else 0))
             raise
 
     async def _send(
@@ -457,7 +472,7 @@ class Job:
             try:
                 await self._write(client, page, single)
             except asyncio.CancelledError:
-                page.forget_rows(len(singles) - number)
+                self._forget(page, len(singles) - number)
                 raise
         refused = page.table.rejected + page.table.skipped - refused_before
         written = any(table.written for table in self.meter.tables)
