@@ -417,6 +417,23 @@ def test_a_stopped_job_has_finished_what_it_had_begun(at: int, tmp_path: Path, m
     assert_done(fake, plan_of(), fake.run(plan_of(), tmp_path / "again"))
 
 
+def test_a_stop_is_heard_while_only_the_writers_wait(tmp_path: Path) -> None:
+    """Everything is read at once, and the write budget would take minutes for it."""
+    plan = planned(f"{SPEC.format('One, Two')} WITH (read = unlimited, write = 20 wcu)", into="Target")
+    stop = Event()
+
+    async def fault(call: Call) -> None:
+        if call.operation == "BatchWriteItem" and call.number == 1:
+            stop.set()
+
+    fake = Fake(two_tables(3000), fault=fault, page=1000)
+    report = fake.run(plan, tmp_path, stop)
+    assert report.outcome == "interrupted"
+    assert_counted(report)
+    assert report.progress.written == len(fake.items) < 500
+    assert_done(fake, plan_of(), fake.run(plan_of(), tmp_path / "again"))
+
+
 def test_a_stop_after_the_last_page_is_no_interruption(tmp_path: Path) -> None:
     stop = Event()
 
