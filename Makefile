@@ -24,7 +24,7 @@ lint: .venv/.installed-dev ## Check style and types
 docs: .venv/.installed-dev ## Write the generated pages of docs/ anew
 	@$(BIN)/python -m ddbetl.cli.reference docs/
 
-bench: .venv/.installed-dev ## Measure ddbetl beside a plain boto3 loop
+bench: .venv/.installed-dev ## Measure ddbetl beside a plain boto3 loop, and reading times beside Joda-Time
 	@$(BIN)/python -m tests.benchmarks.bench $(ARGS)
 
 bench-quick: .venv/.installed-dev ## The same in under a minute

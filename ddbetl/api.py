@@ -12,7 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -35,12 +35,34 @@ if TYPE_CHECKING:
     from ddbetl.connectors.dynamodb.access import Access
     from ddbetl.connectors.dynamodb.control import Control
     from ddbetl.engine.preview import Preview as Preview
+    from ddbetl.engine.reading import Source
     from ddbetl.engine.report import Progress as Progress
     from ddbetl.engine.report import RunReport as RunReport
     from ddbetl.engine.sample import AttributeReport as AttributeReport
     from ddbetl.engine.sample import TableReport as TableReport
+    from ddbetl.engine.sending import Sender
+    from ddbetl.engine.store import JobRecord, JobStore
+    from ddbetl.engine.views import JobView
 
 STATE_DIR = ".ddbetl"
+
+OFFLINE = "the plan was made offline, by check: compile looks the tables up"
+
+
+@dataclass(frozen=True, slots=True)
+class Inputs:
+    """What a plan is made of: a spec, and what the command line adds to it; see ``compile``."""
+
+    text: str
+    name: str = "<spec>"
+    params: Mapping[str, str] = field(default_factory=dict)
+    lets: Sequence[str] = ()
+    options: Sequence[str] = ()
+    into: str | None = None
+    on_conflict: str | None = None
+    region: str | None = None
+    profile: str | None = None
+    endpoint_url: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +70,7 @@ class Plan:
     """A compiled spec. ``sites``: where its connections lead; empty when it was made offline."""
 
     physical: PhysicalPlan
+    inputs: Inputs
     sites: Mapping[Connection, Site] = field(default_factory=dict)
     # The sessions that the catalog was asked by: asking for credentials once more could ask a person once more.
     controls: Mapping[Connection, Control] = field(default_factory=dict, repr=False, compare=False)
@@ -83,26 +106,120 @@ class Plan:
         progress: Callable[[Progress], None] | None = None,
         interval: float = 0.25,
         stop: threading.Event | None = None,
+        job: str | None = None,
+        from_rejects: str | os.PathLike[str] | None = None,
+        log_file: str | os.PathLike[str] | None = None,
+        metrics_file: str | os.PathLike[str] | None = None,
     ) -> RunReport:
         """Run the plan to its end; without a question, so ask before.
 
-        ``progress`` is called every ``interval`` seconds, and once at the end. Setting ``stop`` ends the run early,
-        after what is in flight. Raises JobFailed when the run cannot go on; its message says how to.
+        ``job``: the unfinished job to go on with; otherwise a new one is begun in ``state_dir``. ``from_rejects``: only
+        the rows of a file of rejects, which are read again by their keys. ``progress`` is called every ``interval``
+        seconds, and once at the end. Setting ``stop`` ends the run early, after what is in flight. ``log_file`` gets
+        the log as JSON lines, ``metrics_file`` the progress as Prometheus reads it.
+
+        Raises JobFailed when the run cannot go on; its message says how to.
         """
-        from ddbetl.engine.executor import READERS, WRITERS, execute
+        from ddbetl.engine.executor import Outlook, execute
         from ddbetl.engine.loop import run_async
+        from ddbetl.engine.reading import READERS
+        from ddbetl.engine.store import JobStore
+        from ddbetl.engine.writing import WRITERS
+
+        access = self._access(connections=READERS + WRITERS)
+        begun = Path(state_dir) / "jobs" / job if job is not None else None
+        store = JobStore.open(begun) if begun is not None else self._begin(state_dir, from_rejects)
+        stopped = stop or threading.Event()
+        outlook = Outlook(
+            progress,
+            interval,
+            Path(metrics_file) if metrics_file is not None else None,
+            Path(log_file) if log_file is not None else None,
+        )
+        try:
+            self._check_job(store.record)
+            source = self._source(store.record)
+            return run_async(lambda: execute(self.physical, access, store, stopped, outlook, source))
+        finally:
+            store.close()
+
+    def begin(
+        self,
+        *,
+        state_dir: str | os.PathLike[str] = STATE_DIR,
+        from_rejects: str | os.PathLike[str] | None = None,
+    ) -> str:
+        """Make a job of the plan without running it, for ``run(job=...)``, also in another process; its id."""
+        store = self._begin(state_dir, from_rejects)
+        store.close()
+        return store.record.id
+
+    def _begin(self, state_dir: str | os.PathLike[str], from_rejects: str | os.PathLike[str] | None) -> JobStore:
+        from ddbetl.engine.executor import record_of
+        from ddbetl.engine.store import JobStore
 
         if self.physical.write is None:
             raise JobFailed("the spec has no target: INSERT INTO table, or --into table, gives it one")
-        folder = Path(state_dir) / "jobs" / _job_id()
-        access = self._access(connections=READERS + WRITERS)
-        stopped = stop or threading.Event()
-        return run_async(lambda: execute(self.physical, access, folder, stopped, progress, interval))
+        if not self.controls:
+            raise JobFailed(OFFLINE)
+        rejects = str(Path(from_rejects).resolve()) if from_rejects is not None else None
+        if rejects is not None:
+            self._check_rejects(Path(rejects))
+        inputs = asdict(self.inputs) | {"from_rejects": rejects}
+        made = datetime.now(UTC)
+        job_id = made.strftime("%Y%m%d-%H%M%S-") + secrets.token_hex(2)
+        segments = 1 if rejects is not None else None
+        record = record_of(self.physical, job_id, made.isoformat(timespec="seconds"), inputs, segments=segments)
+        return JobStore.create(Path(state_dir) / "jobs" / job_id, record)
+
+    def _source(self, record: JobRecord) -> Callable[[Mapping[Connection, Sender]], Source] | None:
+        """Where a job's rows come from, if not from the plan's tables."""
+        from ddbetl.engine.again import RejectedRows
+
+        path = record.inputs.get("from_rejects")
+        if path is None:
+            return None
+        return lambda senders: RejectedRows(Path(path), senders, self.physical.logical.consistent_read)
+
+    def _check_job(self, record: JobRecord) -> None:
+        """Refuse to go on with a job of another plan."""
+        from ddbetl.engine.changes import changes
+
+        found = changes(record, self.physical.fingerprint, self.physical.identity, self.inputs.text)
+        if found:
+            raise JobFailed(not_the_same(record, found))
+
+    def _check_rejects(self, path: Path) -> None:
+        """Refuse a file that names tables which the plan does not read."""
+        from ddbetl.engine.again import tables_of
+
+        names = {scan.table.name for scan in self.physical.scans}
+        strange = tables_of(path).keys() - names
+        if strange:
+            raise JobFailed(f"{path} has rows of {', '.join(sorted(strange))}, which the spec does not read")
+
+    def unfinished(
+        self,
+        state_dir: str | os.PathLike[str] = STATE_DIR,
+        from_rejects: str | os.PathLike[str] | None = None,
+    ) -> JobView | None:
+        """The newest job of this plan that another run can go on with, or that is being run; None if there is none."""
+        from ddbetl.engine.views import JobView, views
+
+        rejects = str(Path(from_rejects).resolve()) if from_rejects is not None else None
+        for view in views(Path(state_dir)):
+            if (
+                isinstance(view, JobView)
+                and view.record.fingerprint == self.physical.fingerprint
+                and view.record.inputs.get("from_rejects") == rejects
+            ):
+                return view if view.running or view.unfinished else None
+        return None
 
     def _access(self, connections: int) -> dict[Connection, Access]:
         """How to reach every connection of the plan."""
         if not self.controls:
-            raise JobFailed("the plan was made offline, by check: compile looks the tables up")
+            raise JobFailed(OFFLINE)
         return {connection: control.access(connections) for connection, control in self.controls.items()}
 
 
@@ -127,17 +244,22 @@ def compile(
 
     Raises SpecError (all independent errors), ConnectionFailed (no credentials, no server, no permission).
     """
-    default = Connection(region, profile, None, endpoint_url)
-    spec, overrides = _parse(text, name, lets, options, into, on_conflict, default)
-    given, fixed = dict(params or {}), now or _now()
+    inputs = Inputs(
+        text, name, dict(params or {}), tuple(lets), tuple(options), into, on_conflict, region, profile, endpoint_url
+    )
+    return _compiled(inputs, now or _now())
+
+
+def _compiled(inputs: Inputs, now: Timestamp) -> Plan:
+    spec, overrides = _parse(inputs)
     try:
-        catalog, controls = _catalog(wanted(spec, given, overrides, fixed))
+        catalog, controls = _catalog(wanted(spec, inputs.params, overrides, now))
     except ConnectionFailed:
         # What is wrong with the spec itself can be said without a server.
-        analyze(spec, None, given, overrides, fixed)
+        analyze(spec, None, inputs.params, overrides, now)
         raise
-    logical = optimize(analyze(spec, catalog, given, overrides, fixed))
-    return Plan(make_plan(logical), catalog.sites, controls)
+    logical = optimize(analyze(spec, catalog, inputs.params, overrides, now))
+    return Plan(make_plan(logical), inputs, catalog.sites, controls)
 
 
 def check(
@@ -155,10 +277,59 @@ def check(
     now: Timestamp | None = None,
 ) -> Plan:
     """Compile a spec offline: everything is checked but what only the tables know. Raises SpecError."""
-    default = Connection(region, profile, None, endpoint_url)
-    spec, overrides = _parse(text, name, lets, options, into, on_conflict, default)
-    logical = optimize(analyze(spec, None, dict(params or {}), overrides, now or _now()))
-    return Plan(make_plan(logical))
+    inputs = Inputs(
+        text, name, dict(params or {}), tuple(lets), tuple(options), into, on_conflict, region, profile, endpoint_url
+    )
+    spec, overrides = _parse(inputs)
+    logical = optimize(analyze(spec, None, inputs.params, overrides, now or _now()))
+    return Plan(make_plan(logical), inputs)
+
+
+def reopen(job: str, *, state_dir: str | os.PathLike[str] = STATE_DIR, options: Sequence[str] = ()) -> Plan:
+    """The plan of an unfinished job, for ``run(job=...)``: compiled anew, with the job's now() and its splits.
+
+    ``options``: such as ``write = 30%``, over those that the job was begun with. Raises JobFailed, with what is
+    different, where the spec's file, the tables or the parameters are not what they were.
+    """
+    from ddbetl.engine.changes import changes
+    from ddbetl.engine.views import view
+
+    found = view(Path(state_dir) / "jobs" / job)
+    record = found.record
+    if not found.unfinished and not found.running:
+        raise JobFailed(f"job {record.id} is {found.outcome}: there is nothing to go on with")
+    given = {key: value for key, value in record.inputs.items() if key != "from_rejects"}
+    inputs = Inputs(**given)
+    inputs = replace(inputs, options=(*inputs.options, *options))
+    now = Timestamp(record.now)
+    plan = _compiled(inputs, now)
+    plan._check_job(record)
+    text = _text_now(inputs)
+    if text != inputs.text:
+        # The file may have been mended in what does not matter: a comment, a rate.
+        changed = _compiled(replace(inputs, text=text), now)
+        physical = changed.physical
+        if different := changes(record, physical.fingerprint, physical.identity, text):
+            raise JobFailed(not_the_same(record, different))
+        plan = changed
+    return plan
+
+
+def _text_now(inputs: Inputs) -> str:
+    """The spec as its file has it now; as the job has it, where there is no such file."""
+    try:
+        return Path(inputs.name).read_bytes().decode("utf-8-sig")
+    except (OSError, ValueError):
+        return inputs.text
+
+
+def not_the_same(record: JobRecord, different: Sequence[str]) -> str:
+    """Why a plan cannot go on with a job, and what can be done."""
+    listed = "".join(f"\n  {one}" for one in different)
+    return (
+        f"job {record.id} cannot be resumed, because what it was begun with has changed:{listed}\n"
+        "Change it back and resume, or begin anew with --fresh."
+    )
 
 
 def describe(
@@ -198,24 +369,16 @@ def demo_client(endpoint_url: str) -> DynamoDBClient:
     return local_client(endpoint_url)
 
 
-def _parse(
-    text: str,
-    name: str,
-    lets: Sequence[str],
-    options: Sequence[str],
-    into: str | None,
-    on_conflict: str | None,
-    connection: Connection,
-) -> tuple[ast.Spec, Overrides]:
-    spec = parser.parse(SourceText(text, name))
-    let_sources = [SourceText(let, f"--let {let!r}") for let in lets]
-    option_sources = [SourceText(option, f"option {option!r}") for option in options]
+def _parse(inputs: Inputs) -> tuple[ast.Spec, Overrides]:
+    spec = parser.parse(SourceText(inputs.text, inputs.name))
+    let_sources = [SourceText(let, f"--let {let!r}") for let in inputs.lets]
+    option_sources = [SourceText(option, f"option {option!r}") for option in inputs.options]
     overrides = Overrides(
         tuple((parser.parse_let(source.text, source.name), source) for source in let_sources),
         tuple((parser.parse_option(source.text, source.name), source) for source in option_sources),
-        into,
-        on_conflict,
-        connection,
+        inputs.into,
+        inputs.on_conflict,
+        Connection(inputs.region, inputs.profile, None, inputs.endpoint_url),
     )
     return spec, overrides
 
@@ -242,10 +405,6 @@ def _catalog(wanted_tables: tuple[Wanted, ...]) -> tuple[Catalog, dict[Connectio
             sites[connection] = control.site(next(iter(found.values()), None))
         tables |= {(connection, name): description for name, description in found.items()}
     return Catalog(sites, tables, names), controls
-
-
-def _job_id() -> str:
-    return datetime.now(UTC).strftime("%Y%m%d-%H%M%S-") + secrets.token_hex(2)
 
 
 def _now() -> Timestamp:

@@ -469,8 +469,8 @@ converted silently; `to_number`, `to_string`, `parse_time` and `CAST` convert.
     Code(
         "E0305",
         "Constant that cannot be used",
-        """The constant argument is not what the function understands: a time pattern with an unknown letter, a zone
-that does not exist. The caret stands under the letter.
+        """The constant argument is not what the function understands: a time pattern with an unknown letter, a zone or a
+unit that does not exist. The caret stands under the letter.
 """,
     ),
     Code(
@@ -658,7 +658,7 @@ old.
         "Pattern that is rarely meant so",
         """A letter of a time pattern means something else in other libraries, or in the other case: `Y` is the year of the
 era here and the week-year in java.time and Hive; `m` is the minute and `M` the month; `h` without `a` is always before
-noon. The pattern is used as it stands. A pattern without any letter reads nothing but its own text.
+noon; `%` is text. The pattern is used as it stands. A pattern without any letter reads nothing but its own text.
 """,
     ),
     Code(

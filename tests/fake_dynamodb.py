@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import json
 import random
+import shutil
 import socket
 import struct
 import zlib
@@ -28,10 +29,11 @@ from ddbetl.connectors.dynamodb.access import Access
 from ddbetl.connectors.dynamodb.endpoint import Endpoint
 from ddbetl.connectors.dynamodb.signer import Credentials
 from ddbetl.connectors.dynamodb.wire import WireSettings
-from ddbetl.engine.executor import execute
+from ddbetl.engine.executor import Outlook, execute, record_of
 from ddbetl.engine.loop import run_async
 from ddbetl.engine.report import Progress, RunReport
 from ddbetl.engine.rows import item_size
+from ddbetl.engine.store import JobStore
 from ddbetl.plan.physical import PhysicalPlan
 
 Item = dict[str, dict[str, Any]]
@@ -203,7 +205,7 @@ class Fake:
             await server.wait_closed()
 
     def access(self) -> Access:
-        return Access(Endpoint.parse(self.url, "us-east-1"), WireSettings(), StaticCredentials())
+        return Access(Endpoint.parse(self.url, "us-east-1"), WireSettings(), StaticCredentials(), lambda name: None)
 
     def run(
         self,
@@ -211,14 +213,21 @@ class Fake:
         folder: Path,
         stop: Event | None = None,
         progress: Callable[[Progress], None] | None = None,
+        *,
+        resume: bool = False,
     ) -> RunReport:
-        """Run a plan against this server, to its end."""
+        """Run a plan against this server, to its end; ``resume``: the job that is in the folder."""
 
         async def main() -> RunReport:
             async with self.running():
                 before = asyncio.all_tasks()
                 try:
-                    return await execute(plan, {HERE: self.access()}, folder, stop or Event(), progress, 0.01)
+                    if resume:
+                        store = JobStore.open(folder)
+                    else:
+                        shutil.rmtree(folder, ignore_errors=True)
+                        store = JobStore.create(folder, record_of(plan, folder.name, "2017-04-26T10:15:30Z", {}))
+                    return await execute(plan, {HERE: self.access()}, store, stop or Event(), Outlook(progress, 0.01))
                 finally:
                     # Whatever became of the job, nothing of it goes on.
                     left = {task for task in asyncio.all_tasks() - before if "serve" not in repr(task.get_coro())}

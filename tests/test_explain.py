@@ -48,8 +48,8 @@ def test_the_json_value_has_one_schema(case: Case) -> None:
     found = plan(case).explain_json()
     assert json.loads(json.dumps(found)) == found
     assert list(found) == [
-        *("ddbetl_explain", "fingerprint", "parameters", "lets", "sources", "where", "star", "columns", "limit"),
-        *("on_error", "time_zone", "target", "estimate", "warnings"),
+        *("ddbetl_explain", "fingerprint", "parameters", "lets", "sources", "where", "star", "columns"),
+        *("time_calls", "limit", "on_error", "time_zone", "target", "estimate", "warnings"),
     ]
     assert found["ddbetl_explain"] == 1
     for source in found["sources"]:
@@ -60,6 +60,9 @@ def test_the_json_value_has_one_schema(case: Case) -> None:
     for column in found["columns"]:
         assert list(column) == ["name", "type", "nullable", "expression", "how"]
         assert column["how"] in ("copied unchanged", "constant", "vectorised", "by reference")
+    for call in found["time_calls"]:
+        assert list(call) == ["call", "in", "fast_path", "slow_because"]
+        assert call["in"] and (call["fast_path"] or call["slow_because"])
     if found["target"] is not None:
         assert list(found["target"]) == [
             *("table", "region", "account", "endpoint", "arn", "request", "on_conflict", "key", "indexes", "budget")
@@ -95,6 +98,10 @@ def test_a_page_says_what_its_json_value_says(case: Case) -> None:
         assert re.search(
             rf"^ +.*{re.escape(column['name'].replace(chr(34), chr(34) * 2))}.* {column['how']}$", page, re.M
         )
+    for call in value["time_calls"]:
+        said = "fast path" if call["fast_path"] else "no fast path: "
+        (first, _, _) = call["call"].partition(",")
+        assert re.search(rf"^  {re.escape(first)}.*  {said}", page, re.M)
     offline = case.text("catalog") is None
     assert ("offline" in page) == offline == (value["estimate"]["read_units"] is None)
     assert all(f"[{warning['code']}]" in page for warning in value["warnings"])

@@ -182,7 +182,7 @@ def test_an_error_that_stays_ends_the_job_and_says_why(operation: str, code: str
         Fake(two_tables(), fault=fault).run(plan_of(), tmp_path)
     table = "Target" if operation == "BatchWriteItem" else "(One|Two)"
     assert failed.match(f"^{operation} of {table}: {code}: this is why\n")
-    assert failed.match("Run the same command again")
+    assert failed.match("ddbetl resume")
 
 
 @pytest.mark.parametrize("operation", ["Scan", "BatchWriteItem"])
@@ -290,8 +290,8 @@ def test_rejects_are_found_before_sending_and_kept_whole(on_error: str, tmp_path
     assert stat.S_IMODE((path.parent / "report.json").stat().st_mode) == 0o600
     assert stat.S_IMODE(path.parent.stat().st_mode) & 0o077 == 0
     for file in path.parent.iterdir():
-        content = file.read_text()
-        assert SECRET not in content and TOKEN not in content
+        content = file.read_bytes()
+        assert SECRET.encode() not in content and TOKEN.encode() not in content
     said = json.loads((path.parent / "report.json").read_text())
     assert said["rejected"] == len(bad)
     assert sum(cause["count"] for cause in said["causes"]) == len(bad)
@@ -409,12 +409,14 @@ def test_a_stopped_job_has_finished_what_it_had_begun(at: int, tmp_path: Path, m
     assert report.outcome == "interrupted"
     assert_counted(report)
     assert report.progress.read < 3000
-    assert len(fake.items) == report.progress.written
+    assert len(fake.items) == report.progress.written + report.half_done
     want = [reference.comparable(row) for row in expected(plan_of(), dict(fake.sources))["Row"]]
     assert all(reference.comparable(item) in want for item in fake.items.values())
     assert json.loads((tmp_path / "report.json").read_text())["outcome"] == "interrupted"
     fake.fault = no_fault
-    assert_done(fake, plan_of(), fake.run(plan_of(), tmp_path / "again"))
+    before = dict(fake.written)
+    assert_done(fake, plan_of(), fake.run(plan_of(), tmp_path, resume=True))
+    assert sum(fake.written[key] > count for key, count in before.items()) == report.half_done
 
 
 def test_a_stop_is_heard_while_only_the_writers_wait(tmp_path: Path) -> None:
@@ -430,8 +432,9 @@ def test_a_stop_is_heard_while_only_the_writers_wait(tmp_path: Path) -> None:
     report = fake.run(plan, tmp_path, stop)
     assert report.outcome == "interrupted"
     assert_counted(report)
-    assert report.progress.written == len(fake.items) < 500
-    assert_done(fake, plan_of(), fake.run(plan_of(), tmp_path / "again"))
+    assert report.progress.written + report.half_done == len(fake.items) < 500
+    # Another run with a larger budget, from where this one stopped.
+    assert_done(fake, plan_of(), fake.run(plan_of(), tmp_path, resume=True))
 
 
 def test_a_stop_after_the_last_page_is_no_interruption(tmp_path: Path) -> None:

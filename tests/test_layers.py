@@ -19,7 +19,7 @@ ROOT = Path(__file__).resolve().parent.parent
 LAYERS: tuple[tuple[str, ...], ...] = (
     ("cli", "__main__"),  # commands; the only place that prints
     ("demo",),  # the demo's server and data
-    ("api", "__init__"),  # compile, explain, preview, run: the library's public face
+    ("api", "jobs", "__init__"),  # compile, explain, preview, run, jobs: the library's public face
     ("engine",),  # executor, transform, budgets, report
     ("connectors",),  # DynamoDB's wire client and control plane
     ("plan",),  # catalog, analyzer, optimizer, planner, explain
@@ -48,6 +48,7 @@ ONE_PLACE = {
     "httptools": "ddbetl.connectors.dynamodb.connection",
     "duckdb": "ddbetl.engine.transform",
     "lark": "ddbetl.syntax.parser",
+    "sqlite3": "ddbetl.engine.state",
     "click": "ddbetl.cli.*",
     "rich": "ddbetl.cli.*",
     "ministack": "ddbetl.demo.embedded_ministack",

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socket
 from collections.abc import Callable
+from typing import Any
 
+import botocore.session
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from misbehaving import client, serving
 
 from ddbetl.connectors.dynamodb import failures
 from ddbetl.connectors.dynamodb.failures import KINDS, Kind, ServiceError, ThrottlingReason, WireError, service_error
@@ -37,6 +41,7 @@ def read(
         ("ServiceUnavailable", 503, Kind.TRANSIENT),
         ("com.amazon.coral.service#ExpiredTokenException", 400, Kind.CREDENTIALS),
         ("com.amazon.coral.service#UnrecognizedClientException", 400, Kind.CREDENTIALS),
+        ("InvalidClientTokenId", 403, Kind.CREDENTIALS),
         ("com.amazonaws.dynamodb.v20120810#ConditionalCheckFailedException", 400, Kind.TERMINAL),
         ("com.amazonaws.dynamodb.v20120810#DuplicateItemException", 400, Kind.TERMINAL),
         ("com.amazonaws.dynamodb.v20120810#ItemCollectionSizeLimitExceededException", 400, Kind.TERMINAL),
@@ -60,6 +65,25 @@ def test_kind_of_a_code(code: str, status: int, kind: Kind) -> None:
     assert (error.transient, error.maybe_processed) == (kind is not Kind.TERMINAL, status >= 500)
 
 
+def test_no_exception_that_throttles_is_missing() -> None:
+    """botocore's model of DynamoDB says which exceptions tell why they throttle."""
+    model = botocore.session.get_session().get_service_model("dynamodb")
+    throttling = [
+        name
+        for name in model.shape_names
+        if (shape := model.shape_for(name)).metadata.get("exception")
+        and any(member.lower() == "throttlingreasons" for member in getattr(shape, "members", ()))
+    ]
+    assert {"ProvisionedThroughputExceededException", "RequestLimitExceeded", "ThrottlingException"} <= set(throttling)
+    assert {name: KINDS.get(name) for name in throttling} == dict.fromkeys(throttling, Kind.THROTTLING)
+    codes = [
+        code
+        for code in model.shape_for("BatchStatementErrorCodeEnum").metadata["enum"]
+        if "Thrott" in code or "Through" in code
+    ]
+    assert len(codes) >= 2 and {KINDS.get(code) for code in codes} == {Kind.THROTTLING}
+
+
 @pytest.mark.parametrize(
     ("body", "text"),
     [
@@ -69,7 +93,12 @@ def test_kind_of_a_code(code: str, status: int, kind: Kind) -> None:
         (b"", "HTTP 502"),
         (b"<html>Bad Gateway</html>", "HTTP 502"),
         (b'{"__type":7}', "HTTP 502"),
-        (b'{"__type":"x#X","message":"\xff"}', "HTTP 502"),
+        (b'{"__type":7,"Message":"no"}', "HTTP 502: no"),
+        (b'{"__type":"x#X","message":"\xff"}', "X: \ufffd"),
+        (b'{"__type":"x#X","message":"half \\ud800"}', "X: half ?"),
+        (b'{"__type":"x#X","message":["no"],"throttlingReasons":5}', "X"),
+        (b'{"__type":' + b"[" * 5000, "HTTP 502"),
+        (b'"\xff"', "HTTP 502"),
         (b"[]", "HTTP 502"),
     ],
 )
@@ -213,3 +242,33 @@ def test_other_exceptions_pass_through() -> None:
     with pytest.raises(LookupError):
         trial.run(RetryPolicy())
     assert trial.heard == []
+
+
+def test_a_name_that_is_not_known_for_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On asyncio's own loop, which asks for names where a test can answer; uvloop does not."""
+    real = socket.getaddrinfo
+    asked: list[str] = []
+
+    def getaddrinfo(host: str, *arguments: Any, **named: Any) -> Any:
+        if host != "dynamodb.test":
+            return real(host, *arguments, **named)
+        asked.append(host)
+        if len(asked) <= 3:
+            raise socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution")
+        return real("127.0.0.1", *arguments, **named)
+
+    async def main() -> list[WireError]:
+        heard: list[WireError] = []
+        async with serving() as served, client(served.url.replace("127.0.0.1", "dynamodb.test")) as wire:
+            await retrying(
+                lambda: wire.request("Scan", b"{}"),
+                RetryPolicy(base=0),
+                on_retry=lambda retry: heard.append(retry.error),
+            )
+            assert len(served.requests) == 1
+        return heard
+
+    monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
+    heard = asyncio.run(main())
+    assert [type(error) for error in heard] == [failures.DnsFailure] * 3
+    assert "dynamodb.test" in str(heard[0])

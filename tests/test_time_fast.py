@@ -64,6 +64,8 @@ ISO_FAST = [
     "2015-01-02T10:28:27.876543219+0530",
     "2015-1-2T1:2",
     "2015-01-02",
+    # Half a millisecond, before the year 0.
+    "0000-01-01T00:00:00.000500+23:00",
 ]
 
 
@@ -151,8 +153,10 @@ def test_patterns_without_an_exact_translation_have_none() -> None:
         "yMMdd",
         "e",
         "yyyy E",
+        "xxxx-ww-E",
+        "yy'5'MM",
     ]:
-        assert fast_parse(compile_pattern(pattern), zone("UTC"), "s") is None
+        assert fast_parse(compile_pattern(pattern), zone("UTC"), "s", PIVOT) is None
     assert fast_parse(compile_pattern("yy-MM-dd"), zone("UTC"), "s") is None
 
 
@@ -178,7 +182,10 @@ def damaged_texts(draw: st.DrawFn, pattern: Pattern | None, in_zone: Zone) -> st
     return text.encode("utf-8", "replace").decode("utf-8")
 
 
-PARTS = (*words("y yy yyyy M MM MMM MMMM d dd H HH h a m s S SSS SSSSSS Z ZZ E DDD xxxx ww e - / : . 'T' % é"), " ")
+PARTS = (
+    *words("y yy yyyy M MM MMM MMMM d dd H HH h a m s S SSS SSSSSS Z ZZ E DDD xxxx ww e - / : . 'T' '5' % é"),
+    *("xxxx-ww-", "yy'5'", " "),
+)
 
 
 def test_fast_equals_reference_on_damaged_texts() -> None:

@@ -6,6 +6,8 @@ from hypothesis import strategies as st
 
 from ddbetl.time import TimeError, compile_pattern, format_millis, parse_millis, pivot_of, zone
 from ddbetl.time.chronology import (
+    FIELD_RULES,
+    MILLIS_PER_DAY,
     civil_from_days,
     day_of_week_of_days,
     days_from_civil,
@@ -46,6 +48,12 @@ def fault(pattern: str | None, text: str, in_zone: str = "UTC") -> TimeError:
         ("yy-MM", "7-01", "0007-01-01"),
         ("yy-MM", "2017-01", "2017-01-01"),
         ("yyMM", "1701", "2017-01-01"),
+        # Plus signs are passed over; after a lone minus sign a character is taken for a digit, and read once more.
+        ("yy-MM", "++17-01", "0017-01-01"),
+        ("yy-MM", "+++2017-01", "2017-01-01"),
+        ("yy-MM", "+-7-01", "-0007-01-01"),
+        ("yy-MM", "--04", "0003-04-01"),
+        ("yy/MM", "-/04", "0001-04-01"),
         # Fractions: missing digits are zeros, digits beyond the third are cut.
         ("s.SSS", "1.5", "1970-01-01T00:00:01.500Z"),
         ("s.SSSSSS", "1.123999", "1970-01-01T00:00:01.123Z"),
@@ -59,6 +67,8 @@ def fault(pattern: str | None, text: str, in_zone: str = "UTC") -> TimeError:
         ("HH:mmZ", "10:00z", "1970-01-01T10:00:00.000Z"),
         ("HH:mm ZZZ", "10:00 Asia/Tokyo", "1970-01-01T01:00:00.000Z"),
         ("HH:mm z", "10:00 PST", "1970-01-01T18:00:00.000Z"),
+        # A slash twelve characters on is no longer the zone's.
+        ("ZZZ 'aaaaaaa/'", "UTC aaaaaaa/", "1970-01-01"),
         # What is missing.
         ("MM-dd", "02-29", "2000-02-29"),
         ("HH:mm", "10:28", "1970-01-01T10:28:00.000Z"),
@@ -99,14 +109,19 @@ def test_texts_are_read_as_joda_time_reads_them(pattern: str | None, text: str, 
         ("h a", "1 Am", 2, "expected AM or PM"),
         ("ss.SSS", "01.1234", 6, "expected the end of the text"),
         ("d MMM", "6 Apri", 5, "expected the end of the text"),
-        ("d MMM", "6 aPr", 2, "expected the name of a month"),
+        ("d MMM", "6 aPr", 2, "expected the English name of a month"),
         ("HHZ", "10+24:00", 3, "hours of an offset from 00 to 23"),
         ("HHZ", "10 ", 2, "expected an offset such as +05:30, or Z"),
         ("HH ZZZ", "10 asia/tokyo", 3, "expected the id of a time zone"),
+        ("ZZZ 'aaaaaa/'", "UTC aaaaaa/", 0, "expected the id of a time zone"),
         ("HH ZZZ", "10 +05:30", 3, "expected the id of a time zone"),
         ("HH z", "10 CET", 3, "expected one of UT UTC GMT"),
         ("yyyy", "\u0662\u0660\u0661\u0667", 0, "expected a digit of the year"),
         ("G", "BC", 0, "a time before Christ needs a year"),
+        ("yy", "-", 0, "expected a digit of the year"),
+        ("yy", "++", 2, "expected a digit of the year"),
+        ("yy MM", "-+5", 1, "expected ' '"),
+        ("yyMM", "+1", 0, "expected two digits of the year"),
         (None, "2017-04-26 10:00", 10, "expected 'T' or the end of the date"),
         (None, "2017-04-26Z", 10, "expected 'T' or the end of the date"),
         (None, "20170426T102827", 11, "expected the end of the text"),
@@ -140,6 +155,22 @@ def test_two_digit_years_lie_around_the_pivot(pivot: int, digits: str, year: str
         read("yyMM" if len(digits) == 2 else "yy-MM", digits + ("01" if len(digits) == 2 else "-01"), pivot=pivot)
         == f"{year}-01-01"
     )
+
+
+@pytest.mark.parametrize(
+    ("before", "year", "after"),
+    [
+        ((2016, 2, 29), 2017, (2017, 2, 28)),
+        ((2016, 3, 1), 2017, (2017, 3, 1)),
+        ((2017, 3, 1), 2016, (2016, 3, 1)),
+        ((2017, 2, 28), 2016, (2016, 2, 28)),
+    ],
+)
+def test_setting_the_year_keeps_month_and_day(
+    before: tuple[int, int, int], year: int, after: tuple[int, int, int]
+) -> None:
+    moved = FIELD_RULES["year"].set_value(days_from_civil(*before) * MILLIS_PER_DAY, year)
+    assert moved == days_from_civil(*after) * MILLIS_PER_DAY
 
 
 INSTANTS = st.integers(-(10**14), 3 * 10**14) | st.integers(-9 * 10**15, 9 * 10**15)

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 import duckdb
 import pytest
 
-from ddbetl.time import ZoneError, format_millis, zone
+from ddbetl.time import ZoneError, compile_pattern, format_millis, zone
 from ddbetl.time.chronology import days_from_civil
 from ddbetl.time.tzif import read_rules
 from ddbetl.time.zone import GapError, fixed_zone, offset_text, zone_names
@@ -197,6 +197,24 @@ def test_summer_in_ireland_is_daylight_time() -> None:
     assert rules is not None
     assert [rules.is_daylight(millis(year, 7, 1) // 1000) for year in (1980, 2017, 2077, 2177)] == [True] * 4
     assert [rules.is_daylight(millis(year, 1, 1) // 1000) for year in (1980, 2017, 2077, 2177)] == [False] * 4
+
+
+@pytest.mark.parametrize(
+    ("name", "year", "month", "expected"),
+    [
+        # Winters in which the clocks stayed forward, before the first winter time that is "negative saving".
+        ("Europe/Dublin", 1970, 1, "IST"),
+        ("Africa/Casablanca", 2019, 1, "WEST"),
+        ("Africa/Windhoek", 1992, 1, "WAT"),
+        ("Africa/Windhoek", 1980, 1, "CAT"),
+        # Once only.
+        ("Europe/Prague", 1947, 1, "CEST"),
+        ("Europe/Prague", 1947, 3, "CET"),
+        ("Europe/Prague", 1947, 5, "CEST"),
+    ],
+)
+def test_negative_saving_is_named_as_joda_time_names_it(name: str, year: int, month: int, expected: str) -> None:
+    assert format_millis(compile_pattern("z"), millis(year, month, 1), zone(name)) == expected
 
 
 def test_to_string_is_iso() -> None:

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import calendar
+import time
 from contextlib import suppress
 from dataclasses import replace
 from email.utils import formatdate
 
 import pytest
 from misbehaving import (
+    CREDENTIALS,
     EACH_LOOP,
     SETTINGS,
     Act,
     Run,
+    Served,
     answer,
     chunked,
     client,
@@ -31,8 +35,8 @@ from ddbetl.connectors.dynamodb import failures
 from ddbetl.connectors.dynamodb.connection import MAX_HEAD_BYTES
 from ddbetl.connectors.dynamodb.endpoint import Endpoint
 from ddbetl.connectors.dynamodb.failures import Kind, ServiceError, WireError
-from ddbetl.connectors.dynamodb.retry import RetryPolicy, retrying
-from ddbetl.connectors.dynamodb.signer import Credentials
+from ddbetl.connectors.dynamodb.retry import Retry, RetryPolicy, retrying
+from ddbetl.connectors.dynamodb.signer import Credentials, Signer
 from ddbetl.connectors.dynamodb.wire import WireClient
 
 pytestmark = EACH_LOOP
@@ -145,7 +149,7 @@ def test_answers_in_every_shape(run: Run, sent: bytes, body: bytes) -> None:
 # What fails between a request and its answer.
 
 CUT = answer(b'{"Items":[1,2,3]}')[:-5]
-BROKEN_ANSWERS = {
+BROKEN_ANSWERS: dict[str, tuple[Act | bytes, type[WireError]]] = {
     "closed before": (close, failures.ConnectionLost),
     "reset before": (reset, failures.ConnectionLost),
     "closed in the head": (then(say(b"HTTP/1.1 200 O"), close), failures.TruncatedResponse),
@@ -210,6 +214,45 @@ def test_broken_answer(run: Run, case: str, tls: bool) -> None:
 
 # The body is wrong, its frame is not.
 SOUND_CONNECTION = {"wrong checksum", "not a checksum", "wrong checksum of an error", "compressed"}
+
+
+@pytest.mark.parametrize("end", [close, reset])
+def test_connection_that_ends_while_a_large_request_goes_out(run: Run, end: Act) -> None:
+    async def main() -> None:
+        async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            await reader.readexactly(10_000)
+            await end(reader, writer)
+
+        server = await asyncio.start_server(serve, "127.0.0.1", 0)
+        async with client(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}") as wire:
+            with pytest.raises(failures.ConnectionLost) as caught:
+                await wire.request("BatchWriteItem", b"x" * 16_000_000)
+            assert caught.value.transient and caught.value.maybe_processed and not caught.value.stale
+        server.close()
+
+    run(main())
+
+
+@pytest.mark.parametrize("tls", [False, True])
+@pytest.mark.parametrize("case", [name for name, (_, expected) in BROKEN_ANSWERS.items() if expected.transient])
+def test_what_breaks_for_a_while_is_repeated_until_it_is_whole(run: Run, case: str, tls: bool) -> None:
+    act, expected = BROKEN_ANSWERS[case]
+
+    async def main() -> None:
+        heard: list[WireError] = []
+        slow = expected is failures.ResponseTimeout
+        settings = replace(SETTINGS, response_timeout=0.05 if slow else 20)
+        async with serving(act, act, act, answer(b'{"n":1}'), tls=tls) as served, client(served, settings) as wire:
+            response = await retrying(
+                lambda: wire.request("Scan", b"{}"),
+                RetryPolicy(base=0),
+                on_retry=lambda retry: heard.append(retry.error),
+            )
+            assert response.body in (b'{"n":1}', b"{}" if slow else b'{"n":1}')
+            assert [type(error) for error in heard[:3]] == [expected] * 3
+            assert len(heard) == 3 or slow
+
+    run(main())
 
 
 def test_time_out_ends_the_connection(run: Run) -> None:
@@ -389,6 +432,86 @@ def test_clock_is_corrected_once(run: Run) -> None:
             assert (caught.value.kind, caught.value.transient) == (Kind.TERMINAL, False)
         dates = [request.headers["x-amz-date"] for request in served.requests]
         assert dates == ["20170714T024000Z", "20170714T034000Z", "20170714T034000Z"]
+
+    run(main())
+
+
+class StrictServer:
+    """Refuses what was signed with another key, or more than five minutes off its own clock, as DynamoDB does."""
+
+    def __init__(self, now: float) -> None:
+        self.now = now
+        self.refused = 0
+
+    def act(self, served: list[Served]) -> Act:
+        async def act(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            # The one that this act is for: no other is read before it is answered.
+            request = served[0].requests[-1]
+            signed_at = calendar.timegm(time.strptime(request.headers["x-amz-date"], "%Y%m%dT%H%M%SZ"))
+            head = Signer(Endpoint.parse(served[0].url, "us-east-1")).head("Scan", request.body, CREDENTIALS, signed_at)
+            assert request.headers["authorization"].encode() in head
+            date = b"Date: " + formatdate(self.now, usegmt=True).encode()
+            if abs(signed_at - self.now) > 300:
+                self.refused += 1
+                late = "Signature expired" if signed_at < self.now else "Signature not yet current"
+                writer.write(error("InvalidSignatureException", 400, date, message=late))
+            else:
+                writer.write(answer(b'{"Items":[]}', 200, date))
+
+        return act
+
+
+@pytest.mark.parametrize("off", [-86_400 * 400, -3_600.7, -301, 301, 3_600.2, 86_400 * 400])
+@pytest.mark.parametrize("at_once", [1, 8])
+def test_a_wrong_clock_costs_each_request_one_refusal_at_most(run: Run, off: float, at_once: int) -> None:
+    server = StrictServer(1_700_000_000.0)
+
+    async def main() -> None:
+        place: list[Served] = []
+        acts = [server.act(place)] * 100
+        async with serving(*acts) as served, client(served, clock=lambda: server.now + off) as wire:
+            place.append(served)
+            heard: list[ServiceError] = []
+
+            def on_retry(retry: Retry) -> None:
+                assert isinstance(retry.error, ServiceError)
+                heard.append(retry.error)
+
+            async def scan() -> None:
+                response = await retrying(lambda: wire.request("Scan", b"{}"), RetryPolicy(base=0), on_retry=on_retry)
+                assert response.body == b'{"Items":[]}'
+
+            await asyncio.gather(*(scan() for _ in range(at_once)))
+            assert 1 <= server.refused == len(heard) <= at_once
+            assert {each.kind for each in heard} == {Kind.SKEW}
+            assert heard[0].skew == pytest.approx(-off, abs=2)
+            assert wire.clock_offset == pytest.approx(-off, abs=2)
+            # An hour later the clocks are as far apart as they were, and nothing is refused.
+            server.now += 3_600
+            await asyncio.gather(*(scan() for _ in range(at_once)))
+            assert len(heard) == server.refused <= at_once
+
+    run(main())
+
+
+def test_a_clock_that_is_set_while_the_run_goes_on(run: Run) -> None:
+    """First an hour slow, then set to the right time, then set wrongly the other way: one refusal each."""
+    server = StrictServer(1_700_000_000.0)
+    off = -3_600.0
+
+    async def main() -> None:
+        nonlocal off
+        place: list[Served] = []
+        acts = [server.act(place)] * 100
+        async with serving(*acts) as served, client(served, clock=lambda: server.now + off) as wire:
+            place.append(served)
+            for refusals, setting in enumerate([-3_600.0, 0.0, 7_200.0], start=1):
+                off = setting
+                for _ in range(3):
+                    await retrying(lambda: wire.request("Scan", b"{}"), RetryPolicy(base=0))
+                    server.now += 100
+                assert server.refused == refusals
+                assert wire.clock_offset == -setting
 
     run(main())
 

@@ -73,6 +73,23 @@ def test_tls_that_is_none(run: Run) -> None:
     run(main())
 
 
+@pytest.mark.parametrize("end", [close, reset])
+def test_tls_that_breaks_off(run: Run, end: Act) -> None:
+    async def main() -> None:
+        async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            await reader.read(1)
+            await end(reader, writer)
+
+        server = await asyncio.start_server(serve, "127.0.0.1", 0)
+        async with client(f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}") as wire:
+            with pytest.raises(failures.TlsFailed) as caught:
+                await wire.request("Scan", b"{}")
+            assert caught.value.transient and not caught.value.maybe_processed
+        server.close()
+
+    run(main())
+
+
 @pytest.mark.parametrize(
     ("settings", "host"),
     [(WireSettings(), "127.0.0.1"), (SETTINGS, "localhost")],

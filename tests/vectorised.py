@@ -77,9 +77,9 @@ class Vectorised:
         self._connection.execute("SET TimeZone = 'UTC'")
         page = json.dumps(self.items, ensure_ascii=False, separators=separators)
         self._connection.execute(
-            "CREATE TABLE pages AS SELECT 0 AS page, ?::VARCHAR AS items, ?::VARCHAR AS source_table, "
-            "?::BIGINT AS now_millis",
-            [page, CONTEXT.source_table, CONTEXT.now.millis],
+            "CREATE TABLE pages AS SELECT 0 AS page, ?::VARCHAR AS items, ?::BIGINT AS item_count, "
+            "?::VARCHAR AS source_table, ?::BIGINT AS now_millis",
+            [page, len(self.items), CONTEXT.source_table, CONTEXT.now.millis],
         )
 
     def __enter__(self) -> Vectorised:

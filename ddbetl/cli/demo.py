@@ -20,7 +20,7 @@ import click
 
 from ddbetl.cli.exit_codes import ExitCode
 from ddbetl.cli.preview import rows_as_table
-from ddbetl.cli.run import execute, header
+from ddbetl.cli.run import Outputs, execute, header
 from ddbetl.cli.spec import show_warnings
 from ddbetl.cli.summary import page
 from ddbetl.cli.terminal import draws, err, is_terminal, out
@@ -135,7 +135,7 @@ def run(spec: Path, endpoint: str, state_dir: str) -> int:
     )
     show_warnings(plan)
     err(header(plan))
-    report = execute(plan, "auto", state_dir)
+    report = execute(plan, Outputs("auto", False, state_dir))
     out(page(report))
     if report.outcome == "interrupted":
         raise KeyboardInterrupt

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ddbetl.cli.exit_codes import ExitCode
-from ddbetl.cli.terminal import Column, cells, err, out, page_width, start_of, table, visible, width, wrapped
+from ddbetl.cli.terminal import Column, cells, err, json_text, out, page_width, start_of, table, visible, width, wrapped
 from ddbetl.cli.wording import counted, units_of
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ def show(plan: Plan, rows: int, as_json: bool) -> int:
     preview = plan.preview(rows)
     if as_json:
         for row in preview.rows:
-            out(json.dumps(row, ensure_ascii=False, separators=(",", ":")))
+            out(json_text(row, indent=None))
     elif preview.rows:
         out(rows_as_table(preview.rows, [column.name for column in plan.physical.transform.projection.columns]))
     err(closing(preview, rows, plan.physical.limit))
@@ -108,17 +108,20 @@ def value_text(value: Mapping[str, Any], nested: bool = False) -> str:
         case "S":
             return f"'{visible(content)}'" if nested or not content else visible(content)
         case "N":
-            return str(content)
+            return visible(content)
         case "BOOL":
             return "true" if content else "false"
         case "NULL":
             return "NULL"
         case "B":
-            return f"b64:{content}"
+            return f"b64:{visible(content)}"
         case "L":
             return "[" + ", ".join(value_text(v, nested=True) for v in content) + "]"
         case "M":
             return "{" + ", ".join(f"{visible(k)}: {value_text(v, nested=True)}" for k, v in content.items()) + "}"
-        case _:
+        case "SS" | "NS" | "BS":
             one = tag.removesuffix("S")
             return "{" + ", ".join(value_text({one: member}, nested=True) for member in content) + "}"
+        case _:
+            # A type that DynamoDB has and this version does not know.
+            return visible(json.dumps(value, ensure_ascii=False))

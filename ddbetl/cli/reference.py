@@ -9,7 +9,7 @@ from __future__ import annotations
 import inspect
 import re
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TypeAlias
 
@@ -27,21 +27,22 @@ NOTE = "<!-- Written by python -m ddbetl.cli.reference docs/ -->"
 
 def commands_page() -> str:
     """docs/cli.md: every command with its arguments and options; options that commands share are listed once."""
-    root = click.Context(cli, info_name="ddbetl", **cli.context_settings)
-    options = {name: _options(command, root, name) for name, command in cli.commands.items()}
+    commands = dict(_every_command(cli, click.Context(cli, info_name="ddbetl", **cli.context_settings)))
+    options = {context: _options(command, context) for context, command in commands.items()}
     everywhere = _shared(list(options.values()))
-    of_specs = _shared([options[name] for name, command in cli.commands.items() if _takes_spec(command)])
+    of_specs = _shared([options[context] for context, command in commands.items() if _takes_spec(command)])
     lines = [NOTE, "", "# Commands", "", *_paragraphs(cli)]
     lines += ["", "| command | |", "|---|---|"]
     lines += [
-        f"| [`ddbetl {name}`](#ddbetl-{name}) | {_cell(command.get_short_help_str(limit=200))} |"
-        for name, command in cli.commands.items()
+        f"| [`{path}`](#{path.replace(' ', '-')}) | {_cell(command.get_short_help_str(limit=200))} |"
+        for path, command in ((context.command_path, command) for context, command in commands.items())
     ]
     lines += ["", "Results go to standard output; progress, questions and messages go to standard error."]
-    for name, command in cli.commands.items():
-        lines += ["", f"## ddbetl {name}", "", "```", _usage(command, root, name), "```", "", *_paragraphs(command)]
+    for context, command in commands.items():
+        lines += ["", f"## {context.command_path}", "", "```", _usage(command, context), "```", ""]
+        lines += _paragraphs(command)
         shared = of_specs if _takes_spec(command) else everywhere
-        own = [option for option in options[name] if option not in shared]
+        own = [option for option in options[context] if option not in shared]
         if own:
             lines += ["", *_option_table(own)]
         if _takes_spec(command):
@@ -73,9 +74,17 @@ def _takes_spec(command: click.Command) -> bool:
     return any(parameter.name == "spec" for parameter in command.params)
 
 
-def _usage(command: click.Command, root: click.Context, name: str) -> str:
-    own = click.Context(command, info_name=name, parent=root)
-    return " ".join(["ddbetl", name, *command.collect_usage_pieces(own)])
+def _every_command(group: click.Group, above: click.Context) -> Iterator[tuple[click.Context, click.Command]]:
+    """The commands of a group, each followed by those within it."""
+    for name, command in group.commands.items():
+        context = click.Context(command, info_name=name, parent=above)
+        yield context, command
+        if isinstance(command, click.Group):
+            yield from _every_command(command, context)
+
+
+def _usage(command: click.Command, context: click.Context) -> str:
+    return " ".join([context.command_path, *command.collect_usage_pieces(context)])
 
 
 def _paragraphs(command: click.Command) -> list[str]:
@@ -89,9 +98,8 @@ def _paragraphs(command: click.Command) -> list[str]:
     return out[:-1]
 
 
-def _options(command: click.Command, root: click.Context, name: str) -> list[Option]:
-    own = click.Context(command, info_name=name, parent=root)
-    records = (p.get_help_record(own) for p in command.get_params(own) if isinstance(p, click.Option))
+def _options(command: click.Command, context: click.Context) -> list[Option]:
+    records = (p.get_help_record(context) for p in command.get_params(context) if isinstance(p, click.Option))
     return [record for record in records if record is not None]
 
 

@@ -6,13 +6,13 @@ without a yes, in whatever form, nothing is written.
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from types import FrameType
 from typing import TYPE_CHECKING
 
@@ -21,8 +21,9 @@ import click
 from ddbetl.cli import progress as progress_module
 from ddbetl.cli.describe import place
 from ddbetl.cli.exit_codes import ExitCode
+from ddbetl.cli.spec import Request, compiled, show_warnings
 from ddbetl.cli.summary import page
-from ddbetl.cli.terminal import complain, err, is_terminal, out, page_width, wrapped
+from ddbetl.cli.terminal import complain, err, is_terminal, json_text, out, page_width, wrapped
 from ddbetl.cli.wording import counted
 from ddbetl.errors import DdbetlError
 
@@ -35,26 +36,81 @@ if TYPE_CHECKING:
 LISTED = 3
 
 
-def run_plan(plan: Plan, *, yes: bool, progress: str, as_json: bool, state_dir: str) -> int:
-    """Run a plan after showing it and asking; returns the exit code."""
+@dataclass(frozen=True, slots=True)
+class Outputs:
+    """Where a run shows and keeps what it does."""
+
+    progress: str
+    as_json: bool
+    state_dir: str
+    log_file: str | None = None
+    metrics_file: str | None = None
+
+
+def run_plan(
+    request: Request,
+    outputs: Outputs,
+    *,
+    yes: bool,
+    resume: bool = False,
+    fresh: bool = False,
+    detach: bool = False,
+    from_rejects: str | None = None,
+) -> int:
+    """Run a spec after showing its plan and asking, or go on with its unfinished job; returns the exit code."""
+    from ddbetl.cli.begin import background, begun
+
+    plan = compiled(request)
     write = plan.physical.write
     if write is None:
         complain("error: the spec has no target\n = INSERT INTO or --into TABLE gives it one")
         return ExitCode.SPEC_ERROR
     err(header(plan))
-    if not yes:
-        if not is_terminal(sys.stdin):
+    asking = is_terminal(sys.stdin) and not yes
+    job = None if fresh else begun(plan, request, outputs.state_dir, from_rejects, ask=asking, must=resume)
+    if job is not None:
+        plan = going_on(job, outputs.state_dir, request.options)
+    elif not yes:
+        if not asking:
             complain("error: run asks before it writes, and there is no terminal to ask on\n = --yes says yes")
             return ExitCode.USAGE
         if not click.confirm(f"Write to {write.table.name}?", err=True):
             err("Nothing was written.")
             return ExitCode.INTERRUPTED
+    if detach:
+        return background(job or plan.begin(state_dir=outputs.state_dir, from_rejects=from_rejects), outputs)
+    return carry_out(plan, outputs, job=job, from_rejects=from_rejects)
+
+
+def resume_job(job_id: str, outputs: Outputs, *, options: Sequence[str] = (), detach: bool = False) -> int:
+    """Go on with an unfinished job; returns the exit code."""
+    from ddbetl import jobs
+    from ddbetl.cli.begin import background
+
+    job = jobs.job(job_id, outputs.state_dir)
+    plan = going_on(job.id, outputs.state_dir, options)
+    show_warnings(plan)
+    err(header(plan))
+    if detach:
+        return background(job.id, outputs)
+    return carry_out(plan, outputs, job=job.id)
+
+
+def going_on(job_id: str, state_dir: str, options: Sequence[str] = ()) -> Plan:
+    """The plan of an unfinished job."""
+    from ddbetl.api import reopen
+
+    return reopen(job_id, state_dir=state_dir, options=options)
+
+
+def carry_out(plan: Plan, outputs: Outputs, *, job: str | None = None, from_rejects: str | None = None) -> int:
+    """Run a plan and sum up; returns the exit code."""
     signals: list[int] = []
-    report = execute(plan, progress, state_dir, signals)
-    if as_json:
+    report = execute(plan, outputs, signals, job=job, from_rejects=from_rejects)
+    if outputs.as_json:
         from ddbetl.api import report_json
 
-        out(json.dumps(report_json(report), indent=2, ensure_ascii=False))
+        out(json_text(report_json(report)))
     else:
         out(page(report))
     if report.outcome == "interrupted":
@@ -124,10 +180,18 @@ def ended_by(signals: list[int]) -> ExitCode:
     return ExitCode.TERMINATED if signals and signals[0] == signal.SIGTERM else ExitCode.INTERRUPTED
 
 
-def execute(plan: Plan, mode: str, state_dir: str, signals: list[int] | None = None) -> RunReport:
+def execute(
+    plan: Plan,
+    outputs: Outputs,
+    signals: list[int] | None = None,
+    *,
+    job: str | None = None,
+    from_rejects: str | None = None,
+) -> RunReport:
     """Run a plan with progress; Ctrl-C or SIGTERM stops it cleanly, a second one at once. ``signals``: which came."""
     came = signals if signals is not None else []
     last: list[Progress] = []
+    mode = outputs.progress
 
     def remember(progress: Progress) -> None:
         last[:] = [progress]
@@ -139,7 +203,15 @@ def execute(plan: Plan, mode: str, state_dir: str, signals: list[int] | None = N
             interruptible(bars=progress_module.as_bars(mode), signals=came, last=last) as stop,
             progress_module.shown(mode, stop.is_set) as show,
         ):
-            report = plan.run(state_dir=state_dir, progress=remember, stop=stop)
+            report = plan.run(
+                state_dir=outputs.state_dir,
+                progress=remember,
+                stop=stop,
+                job=job,
+                from_rejects=from_rejects,
+                log_file=outputs.log_file,
+                metrics_file=outputs.metrics_file,
+            )
     except DdbetlError:
         if last:
             err(f"Stopped after {progress_module.line(last[0])}")
@@ -159,6 +231,8 @@ def interruptible(
 ) -> Iterator[threading.Event]:
     """Give an event that the first Ctrl-C or SIGTERM within the context sets; the second one ends the process.
 
+    A terminal that goes away (SIGHUP) ends nothing: the run goes on in silence, and its log tells of it.
+
     ``bars``: progress is drawn as bars, which show that the run is stopping, and hide the cursor. ``signals``: gets the
     signals that came. ``last``: the progress as last seen, if any.
     """
@@ -173,7 +247,7 @@ def interruptible(
         came.append(number)
         if asked:
             so_far = f" after {last[0].written:,} items written" if last else ""
-            advice = "Run the same command again to finish: what is written already is replaced by the same."
+            advice = "ddbetl jobs shows the job; ddbetl resume goes on with it."
             _say((b"\x1b[?25h" if bars else b"") + f"\nStopped at once{so_far}. {advice}\n".encode())
             end(ended_by(came))
             return
@@ -186,11 +260,23 @@ def interruptible(
         yield stop
         return
     before = {number: signal.signal(number, interrupt) for number in (signal.SIGINT, signal.SIGTERM)}
+    # Asked now: once the terminal is gone, nothing is one any more.
+    terminals = [stream.fileno() for stream in (sys.stdin, sys.stdout, sys.stderr) if is_terminal(stream)]
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+        before[signal.SIGHUP] = signal.signal(signal.SIGHUP, lambda number, frame: _without_terminal(terminals))
     try:
         yield stop
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def _without_terminal(terminals: Sequence[int]) -> None:
+    """Let what led to the terminal lead nowhere: writing to one that is gone is an error."""
+    nowhere = os.open(os.devnull, os.O_RDWR)
+    for descriptor in terminals:
+        os.dup2(nowhere, descriptor)
+    os.close(nowhere)
 
 
 def _say(message: bytes) -> None:

@@ -198,7 +198,8 @@ def _endpoint(context: click.Context, parameter: click.Parameter, value: str | N
             # The region has no part in whether it is a URL.
             Endpoint.parse(value, "us-east-1")
         except ValueError as error:
-            raise click.BadParameter(f"{value!r} is no endpoint such as http://127.0.0.1:8000 ({error})") from None
+            # The value itself may hold a password; the error's text shows it where it does not.
+            raise click.BadParameter(f"{error}; it looks like http://127.0.0.1:8000") from None
     return value
 
 

@@ -5,12 +5,14 @@ In: a ``RunReport``. Out: a table by source with totals, what was rejected and w
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from ddbetl.cli.terminal import Column, fitted, page_width, table, visible, wrapped
 from ddbetl.cli.wording import counted, spent, units, units_of
+from ddbetl.engine.state import resume_command
 
 if TYPE_CHECKING:
     from ddbetl.engine.report import Progress, RunReport, TableProgress
@@ -109,8 +111,11 @@ def _rejects(report: RunReport) -> list[str]:
 
 def _next(report: RunReport) -> list[str]:
     if report.outcome == "interrupted":
-        return ["", fitted("To finish, run the same command again: what is written already is replaced by the same.")]
-    if report.progress.rejected:
-        said = "To get them in, mend the spec or the items and run it again; the other rows come out the same."
+        again = (
+            f"{counted(report.half_done, 'row')} more were written, and will be once more. " if report.half_done else ""
+        )
+        return ["", fitted(f"{again}To finish: {resume_command(Path(report.folder))}")]
+    if report.progress.rejected and report.rejects:
+        said = "To get them in, mend the spec and run it again with --from-rejects and this file."
         return ["", fitted(said)]
     return []

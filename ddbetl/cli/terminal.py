@@ -6,6 +6,7 @@ no line is cut; a reader that goes away ends the output, not the command.
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -194,6 +195,18 @@ def visible(text: str) -> str:
 def harmless(text: str) -> str:
     """The same for a text of several lines."""
     return "\n".join(visible(line) for line in text.split("\n"))
+
+
+def json_text(value: object, *, indent: int | None = 2) -> str:
+    """A value as JSON; without ``indent`` on one line. What a terminal would obey is escaped, and means the same."""
+    separators = (",", ":") if indent is None else (",", ": ")
+    text = json.dumps(value, indent=indent, ensure_ascii=False, separators=separators)
+    return "\n".join(line if line.isprintable() else _json_escaped(line) for line in text.split("\n"))
+
+
+def _json_escaped(text: str) -> str:
+    """JSON in which the characters that are not printable are escaped, as two where they are beyond U+FFFF."""
+    return "".join(c if c.isprintable() else "\\u007f" if c == "\x7f" else json.dumps(c)[1:-1] for c in text)
 
 
 def fitted(text: str) -> str:

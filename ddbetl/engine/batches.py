@@ -12,9 +12,16 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from ddbetl.connectors.dynamodb.requests import batch_write_body, entries_of, key_contents, put_entry
+from ddbetl.connectors.dynamodb.requests import (
+    BatchWriteAnswer,
+    batch_write_body,
+    entries_of,
+    key_contents,
+    put_entry,
+)
 from ddbetl.engine.rows import Row, canonical
 from ddbetl.engine.transform import Body
+from ddbetl.errors import RowError
 from ddbetl.expressions.projection import BATCH, KeyAttribute
 from ddbetl.types import TAG_OF
 
@@ -110,6 +117,24 @@ class Batching:
             Batch(batch_write_body(self.table, [entry]), (places[key],), share)
             for entry, key in zip(entries_of(content), self.keys(content), strict=True)
         ]
+
+    def checked(self, content: bytes | memoryview, answer: BatchWriteAnswer) -> BatchWriteAnswer:
+        """The answer to a request, with the entries that come back as they were sent.
+
+        Raises ValueError where they are not some of the request's, each once.
+        """
+        back = answer.unprocessed_items
+        if not back:
+            return answer
+        if list(back) != [self.table]:
+            raise ValueError(f"UnprocessedItems names another table than {self.table}")
+        sent = dict(zip(self.keys(content), entries_of(content), strict=True))
+        try:
+            keys = self.keys(batch_write_body(self.table, back[self.table]))
+            left = [sent.pop(key) for key in keys]
+        except (LookupError, RowError) as error:
+            raise ValueError("UnprocessedItems holds an item that was not sent, or one twice") from error
+        return BatchWriteAnswer({self.table: left}, answer.consumed_capacity)
 
     def keys(self, content: bytes | memoryview) -> list[Key]:
         """The target's key of each row of a request, equal for equal keys."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 
 from ddbetl.connectors.dynamodb.budget import WINDOW, Budget
 from ddbetl.engine.report import Progress, TableProgress
@@ -16,18 +16,49 @@ from ddbetl.plan.physical import ScanExec
 
 
 @dataclass(slots=True)
-class TableMeter:
-    """The counters of one source table."""
+class Tally:
+    """What became of items: see TableProgress."""
 
-    scan: ScanExec
-    budget: Budget
-    started: float
     read: int = 0
     filtered: int = 0
     passed: int = 0
     written: int = 0
     rejected: int = 0
     skipped: int = 0
+    by_reference: int = 0
+
+    def add(
+        self,
+        read: int = 0,
+        filtered: int = 0,
+        passed: int = 0,
+        written: int = 0,
+        rejected: int = 0,
+        skipped: int = 0,
+        by_reference: int = 0,
+    ) -> None:
+        self.read += read
+        self.filtered += filtered
+        self.passed += passed
+        self.written += written
+        self.rejected += rejected
+        self.skipped += skipped
+        self.by_reference += by_reference
+
+    def counts(self) -> dict[str, int]:
+        """The numbers by name, as ``add`` takes them."""
+        return {field.name: getattr(self, field.name) for field in fields(self)}
+
+
+@dataclass(slots=True)
+class TableMeter:
+    """The counters of one source table, which is read in ``segments`` parts."""
+
+    scan: ScanExec
+    budget: Budget
+    segments: int
+    started: float
+    tally: Tally = field(default_factory=Tally)
     segments_done: int = 0
     ended: float | None = None
 
@@ -40,26 +71,26 @@ class TableMeter:
         return TableProgress(
             name=self.scan.table.name,
             expected=self.expected,
-            read=self.read,
-            filtered=self.filtered,
-            passed=self.passed,
-            written=self.written,
-            rejected=self.rejected,
-            skipped=self.skipped,
+            read=self.tally.read,
+            filtered=self.tally.filtered,
+            passed=self.tally.passed,
+            written=self.tally.written,
+            rejected=self.tally.rejected,
+            skipped=self.tally.skipped,
             units=self.budget.used,
             rate=self.budget.recent_rate() if self.ended is None else 0.0,
             budget=self.budget.rate,
-            segments=self.scan.segments,
+            segments=self.segments,
             segments_done=self.segments_done,
             seconds=(self.ended if self.ended is not None else now) - self.started,
         )
 
     def fraction(self) -> float:
         """How much of the table is read, by DynamoDB's count of its items, else by its segments."""
-        if self.segments_done == self.scan.segments:
+        if self.segments_done == self.segments:
             return 1.0
-        by_segments = self.segments_done / self.scan.segments
-        return max(by_segments, min(0.99, self.read / self.expected)) if self.expected else by_segments
+        by_segments = self.segments_done / self.segments
+        return max(by_segments, min(0.99, self.tally.read / self.expected)) if self.expected else by_segments
 
 
 @dataclass(slots=True)
@@ -72,13 +103,17 @@ class Meter:
     started: float
     retries: int = 0
     waiting: str | None = None
-    by_reference: int = 0
     _finished: deque[tuple[float, int]] = field(default_factory=deque)
+
+    @property
+    def by_reference(self) -> int:
+        return sum(table.tally.by_reference for table in self.tables)
 
     def progress(self) -> Progress:
         """The run as it is now."""
         now = self.clock()
-        finished = sum(table.read - table.passed + table.written for table in self.tables)
+        tallies = [table.tally for table in self.tables]
+        finished = sum(tally.read - tally.passed + tally.written for tally in tallies)
         self._finished.append((now, finished))
         while self._finished[0][0] < now - WINDOW:
             self._finished.popleft()
@@ -90,7 +125,9 @@ class Meter:
             tables=tuple(table.progress(now) for table in self.tables),
             fraction=fraction,
             eta=self._eta(seconds),
-            items_per_second=(finished - before) / (now - since) if now > since else finished / max(seconds, 1e-9),
+            items_per_second=max(0, finished - before) / (now - since)
+            if now > since
+            else finished / max(seconds, 1e-9),
             write_units=self.write.used,
             write_rate=self.write.recent_rate(),
             write_budget=self.write.rate,
@@ -105,7 +142,8 @@ class Meter:
         read = sum(parts) / sum(weights)
         if read < 0.005 or seconds < 0.5:
             return None
-        passed, written = sum(t.passed for t in self.tables), sum(t.written for t in self.tables)
+        passed = sum(table.tally.passed for table in self.tables)
+        written = sum(table.tally.written for table in self.tables)
         reading = seconds * (1 - read) / read
         if not written:
             return None if passed else reading
@@ -116,7 +154,7 @@ class Meter:
         weights = [max(1, table.expected) for table in self.tables]
         parts = []
         for table, weight in zip(self.tables, weights, strict=True):
-            open_rows = table.passed - table.written
-            done = 1 - open_rows / table.read if table.read else 1.0
+            open_rows = table.tally.passed - table.tally.written
+            done = 1 - open_rows / table.tally.read if table.tally.read else 1.0
             parts.append(weight * table.fraction() * done)
         return sum(parts) / sum(weights)

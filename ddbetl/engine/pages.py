@@ -10,6 +10,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import msgspec
+
+from ddbetl.connectors.dynamodb.failures import MalformedResponse
 from ddbetl.connectors.dynamodb.requests import items_of
 from ddbetl.engine.batches import Batch, Batching
 from ddbetl.engine.rows import Filtered, Row, RowEvaluator, RowFailure, decode_item
@@ -39,7 +42,7 @@ class PageWork:
         self._transformer: Transformer | None = None
 
     def run(self, pages: Sequence[PageInput]) -> list[PageResult]:
-        """What comes of each page."""
+        """What comes of each page; raises MalformedResponse for one that is no page."""
         if self._transformer is None:
             self._transformer = Transformer(self._statement)
         return [self._page(page, output) for page, output in zip(pages, self._transformer.run(pages), strict=True)]
@@ -54,7 +57,7 @@ class PageWork:
         rows: list[tuple[int, Row]] = []
         failures: list[tuple[dict[str, dict[str, Any]], RowFailure]] = []
         if output.by_reference:
-            items = items_of(page.items)
+            items = _items(page)
             context = RowContext(page.source_table, Timestamp(page.now_millis))
             for position in output.by_reference:
                 match self._rows.row(items[position], context):
@@ -66,3 +69,16 @@ class PageWork:
                         rows.append((position, row))
         batches = self._batching.batches(output.bodies, rows, output.repeats)
         return PageResult(batches, failures, filtered, len(output.by_reference))
+
+
+def _items(page: PageInput) -> list[msgspec.Raw]:
+    """The raw items of a page, as many as were said to be there; the statement takes no other page either."""
+    try:
+        items = items_of(page.items)
+    except ValueError as error:
+        raise MalformedResponse(f"{page.source_table}: the answer to Scan is not DynamoDB's: {error}") from error
+    if len(items) != page.count:
+        raise MalformedResponse(
+            f"{page.source_table}: the answer to Scan holds {len(items):,} items, and says that they are {page.count:,}"
+        )
+    return items

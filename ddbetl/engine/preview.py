@@ -14,9 +14,9 @@ import msgspec
 
 from ddbetl.connectors.dynamodb.access import Access
 from ddbetl.connectors.dynamodb.budget import Budget
-from ddbetl.connectors.dynamodb.requests import items_of, read_scan, scan_body
-from ddbetl.connectors.dynamodb.retry import RetryPolicy, retrying
+from ddbetl.connectors.dynamodb.requests import scan_body
 from ddbetl.connectors.dynamodb.wire import WireClient
+from ddbetl.engine.peek import peek
 from ddbetl.engine.rejects import Reject
 from ddbetl.engine.rows import Filtered, Row, RowEvaluator, RowFailure, decode_item
 from ddbetl.functions.model import RowContext
@@ -28,7 +28,6 @@ FIRST_PAGE = 100
 LARGEST_PAGE = 10_000
 # Items after which a preview stops looking for more rows: it must not read a large table for a rare row.
 MOST_READ = 100_000
-PATIENCE = RetryPolicy(max_elapsed=30.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,17 +86,15 @@ class _Gathered:
         budget = Budget(scan.budget.units, clock=time.monotonic)
         while not self.full and not self.stopped:
             await budget.acquire(0.0)
-            body = scan_body(scan.request, 0, 1, start, limit)
-            response = await retrying(lambda body=body: client.request("Scan", body), PATIENCE)  # type: ignore[misc]
-            answer = read_scan(response.body)
+            answer, items = await peek(client, scan_body(scan.request, 0, 1, start, limit))
             self.seen += answer.scanned_count
             self.filtered += answer.scanned_count - answer.count
             used = answer.consumed_capacity.units if answer.consumed_capacity is not None else 0.0
             budget.settle(0.0, used)
             self.units += used
-            self._take(scan, items_of(answer.items))
+            self._take(scan, items)
             start, limit = bytes(answer.last_evaluated_key), min(limit * 4, LARGEST_PAGE)
-            if not start or start == b"null":
+            if not start:
                 return
             self.stopped = self.seen >= MOST_READ and not self.full
 

@@ -1,25 +1,33 @@
 """Rejects: the rows that could not be written, kept so that nothing is lost silently.
 
-In: source items with the reason. Out: a file of JSON lines, readable by its owner only, and the causes with counts.
-Invariant: a row is in the file before its page counts as done.
+In: source items with the reason. Out: JSON lines, which the job's store keeps together with the position behind their
+page; and the causes with counts. Invariant: a run ends before it rejects more than it may.
 """
 
 from __future__ import annotations
 
 import json
-import os
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
-from pathlib import Path
-from typing import IO, Any
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
-from ddbetl.engine.folder import open_private, writing
+from ddbetl.engine.meter import Meter
 from ddbetl.engine.report import RejectCause
-from ddbetl.source import SourceText, Span
+from ddbetl.engine.rows import RowFailure
+from ddbetl.errors import JobFailed
+from ddbetl.plan.logical import LogicalPlan
+from ddbetl.source import Span
+
+if TYPE_CHECKING:
+    from ddbetl.engine.splits import Page
 
 # More causes than these are counted together: messages may differ from row to row.
 MOST_CAUSES = 100
+# A share of rejects says something about the whole only after so many rows.
+ROWS_TO_TELL = 10_000
+
+Item = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,31 +35,60 @@ class Reject:
     """A row that cannot be written: its source item in DynamoDB JSON, and why."""
 
     table: str
-    item: Mapping[str, Any]
+    item: Item
     code: str
     message: str
     span: Span | None = None
 
 
-class RejectFile:
-    """Appends rejects to ``path``, which is made when the first one comes."""
+@dataclass(slots=True)
+class Causes:
+    """Counts rejects by code and kind of message."""
 
-    def __init__(self, path: Path, source: SourceText) -> None:
-        self.path = path
-        self._source = source
-        self._file: IO[str] | None = None
-        self._causes: dict[tuple[str, str], list[Any]] = {}
+    _found: dict[tuple[str, str], list[Any]] = field(default_factory=dict)
 
-    @property
-    def written(self) -> bool:
-        return self._file is not None or self.path.exists()
+    def count(self, code: str, message: str) -> None:
+        kind = (code, _VARYING.sub("…", message))
+        if kind not in self._found and len(self._found) >= MOST_CAUSES:
+            kind = (code, "")
+        self._found.setdefault(kind, [message, 0])[1] += 1
 
-    def add(self, reject: Reject, keys: tuple[str, ...]) -> None:
-        """Write one reject; ``keys`` are the names of the source table's key attributes."""
-        if self._file is None:
-            with writing():
-                self._file = os.fdopen(open_private(self.path, os.O_APPEND), "a", encoding="utf-8")
-        line, column = self._source.position(reject.span.start) if reject.span is not None else (None, None)
+    def all(self) -> tuple[RejectCause, ...]:
+        """The reasons, most frequent first, each with the message of its first row."""
+        found = [RejectCause(code, message, count) for (code, _), (message, count) in self._found.items()]
+        return tuple(sorted(found, key=lambda cause: -cause.count))
+
+
+# What differs between rows of one cause: quoted texts and numbers.
+_VARYING = re.compile(r'"(?:[^"\\]|\\.)*"|-?\d[\d,.]*')
+
+
+@dataclass(slots=True)
+class Rejects:
+    """Does with rows that cannot be written what ON ERROR and max_rejects say."""
+
+    plan: LogicalPlan
+    meter: Meter
+
+    def add(self, page: Page, failures: Iterable[tuple[Item, RowFailure]]) -> None:
+        """Count rows of a page that cannot be written, and keep a line of each; raises JobFailed when it is enough."""
+        description = page.table.scan.table.description
+        keys = tuple(key.name for key in description.key) if description is not None else ()
+        for item, failure in failures:
+            if self.plan.on_error == "FAIL":
+                raise JobFailed(self._fatal(page, item, failure, keys))
+            if self.plan.on_error == "SKIP":
+                page.add(skipped=1)
+                continue
+            page.add(rejected=1)
+            reject = Reject(page.table.scan.table.name, item, failure.code, failure.message, failure.span)
+            page.rejects.append(self.line(reject, keys))
+        self._check()
+
+    def line(self, reject: Reject, keys: tuple[str, ...]) -> bytes:
+        """A reject as a line of JSON; ``keys`` are the names of the source table's key attributes."""
+        source = self.plan.source
+        line, column = source.position(reject.span.start) if reject.span is not None else (None, None)
         entry = {
             "table": reject.table,
             "key": {name: reject.item[name] for name in keys if name in reject.item},
@@ -61,33 +98,39 @@ class RejectFile:
             "column": column,
             "item": dict(reject.item),
         }
-        with writing():
-            self._file.write(json.dumps(entry, separators=(",", ":")) + "\n")
-        self._count(reject)
+        return json.dumps(entry, separators=(",", ":")).encode() + b"\n"
 
-    def flush(self) -> None:
-        """Hand what was added to the operating system."""
-        if self._file is not None:
-            with writing():
-                self._file.flush()
+    def _fatal(self, page: Page, item: Item, failure: RowFailure, keys: tuple[str, ...]) -> str:
+        key = ", ".join(f"{name} = {next(iter(item[name].values()))!r}" for name in keys if name in item)
+        line = f" (line {self.plan.source.position(failure.span.start)[0]})" if failure.span is not None else ""
+        return f"ON ERROR FAIL: {page.table.scan.table.name}, {key}: {failure.code} {failure.message}{line}"
 
-    def close(self) -> None:
-        if self._file is not None:
-            with writing():
-                self._file.close()
-            self._file = None
-
-    def causes(self) -> tuple[RejectCause, ...]:
-        """The reasons, most frequent first, each with the message of its first row."""
-        found = [RejectCause(code, message, count) for (code, _), (message, count) in self._causes.items()]
-        return tuple(sorted(found, key=lambda cause: -cause.count))
-
-    def _count(self, reject: Reject) -> None:
-        kind = (reject.code, _VARYING.sub("…", reject.message))
-        if kind not in self._causes and len(self._causes) >= MOST_CAUSES:
-            kind = (reject.code, "")
-        self._causes.setdefault(kind, [reject.message, 0])[1] += 1
+    def _check(self) -> None:
+        """Stop a run that rejects more than it may."""
+        limit = self.plan.max_rejects
+        rejected = sum(table.tally.rejected for table in self.meter.tables)
+        rows = sum(table.tally.read - table.tally.filtered for table in self.meter.tables)
+        if limit.rows is not None:
+            too_many = rejected > limit.rows
+        else:
+            assert limit.percent is not None
+            too_many = rows >= ROWS_TO_TELL and rejected * 100 > limit.percent * rows
+        if too_many:
+            raise JobFailed(
+                f"{rejected:,} of {rows:,} rows were rejected, more than max_rejects = {limit} allows: "
+                "the spec hardly fits the data"
+            )
 
 
-# What differs between rows of one cause: quoted texts and numbers.
-_VARYING = re.compile(r'"(?:[^"\\]|\\.)*"|-?\d[\d,.]*')
+def causes(lines: Iterable[bytes]) -> tuple[RejectCause, ...]:
+    """The causes of rejects in a file of them."""
+    found = Causes()
+    for line in lines:
+        reject = json.loads(line)
+        found.count(reject["code"], reject["message"])
+    return found.all()
+
+
+def lines_of(content: Iterable[bytes]) -> Iterator[bytes]:
+    """The whole lines of a file: the last one may still be on its way."""
+    return (line for line in content if line.endswith(b"\n"))

@@ -102,13 +102,16 @@ class RunReport:
     """A finished run. ``outcome``: done, limit (LIMIT reached), interrupted or failed; running, in
     the file of a run that has not ended. ``rejects``: the file, if there are any.
 
-    ``by_reference``: rows that went through the reference evaluator.
+    ``job``: its id. ``by_reference``: rows that went through the reference evaluator. ``half_done``: rows that were
+    written besides, of pages of which others were not; another run writes them again.
     """
 
+    job: str
     outcome: str
     target: str
     progress: Progress
     by_reference: int
+    half_done: int
     causes: tuple[RejectCause, ...]
     rejects: str | None
     folder: str
@@ -123,6 +126,7 @@ def as_json(report: RunReport) -> dict[str, Any]:
     progress = report.progress
     return {
         "ddbetl_run": 1,
+        "job": report.job,
         "outcome": report.outcome,
         "target": report.target,
         "seconds": round(report.seconds, 3),
@@ -135,6 +139,7 @@ def as_json(report: RunReport) -> dict[str, Any]:
         "write_units": progress.write_units,
         "retries": progress.retries,
         "by_reference": report.by_reference,
+        "half_done": report.half_done,
         "tables": [
             {
                 "table": one.name,

@@ -15,6 +15,7 @@ from typing import Any, TypeAlias
 
 import msgspec
 
+from ddbetl.connectors.dynamodb.failures import MalformedResponse
 from ddbetl.errors import RowError
 from ddbetl.expressions import wire
 from ddbetl.expressions.evaluate import Evaluator, evaluator
@@ -32,7 +33,6 @@ from ddbetl.plan.physical import TransformExec
 from ddbetl.source import Span
 from ddbetl.types import TAG_OF, TAGS, Type, Value
 
-# A deeper document than DynamoDB's 32 levels is not one of its items.
 _decode = msgspec.json.Decoder().decode
 
 
@@ -77,9 +77,14 @@ class RowEvaluator:
         ]
 
     def row(self, raw: bytes | msgspec.Raw, context: RowContext) -> Outcome:
-        """The outcome of one raw item."""
+        """The outcome of one raw item; raises MalformedResponse for what is none."""
+        item = decode_item(raw)
         try:
-            return self._row(decode_item(raw), context)
+            check_attributes(item)
+        except RowError as error:
+            return RowFailure(error.code, error.message, None)
+        try:
+            return self._row(item, context)
         except UnicodeEncodeError:
             return RowFailure("R0205", "a text holds half of a surrogate pair, which is no Unicode character", None)
 
@@ -169,13 +174,37 @@ class RowEvaluator:
 
 
 def decode_item(raw: bytes | msgspec.Raw) -> dict[str, dict[str, Any]]:
-    """An item in DynamoDB JSON as Python's JSON values."""
+    """An item in DynamoDB JSON as Python's JSON values; raises MalformedResponse for what is no JSON object.
+
+    What its attributes hold is not looked at: ``check_attributes`` does that.
+    """
     try:
-        item: dict[str, dict[str, Any]] = _decode(raw)
-    except msgspec.DecodeError:
-        # A lone surrogate: the standard library's parser takes what DuckDB and msgspec refuse.
-        item = json.loads(bytes(raw))
+        try:
+            item = _decode(raw)
+        except msgspec.DecodeError:
+            # A lone surrogate: the standard library's parser takes what DuckDB and msgspec refuse.
+            item = json.loads(bytes(raw))
+    except ValueError as error:
+        raise MalformedResponse(f"the server sent an item that cannot be read: {error}") from error
+    except RecursionError:
+        raise MalformedResponse(_TOO_DEEP) from None
+    if not isinstance(item, dict):
+        raise MalformedResponse("the server sent something else than an object as an item")
     return item
+
+
+_TOO_DEEP = f"the server sent an item of more than {wire.DEEPEST} levels; DynamoDB's have 32"
+
+
+def check_attributes(item: Mapping[str, Any]) -> None:
+    """Raise RowError where an attribute is not in DynamoDB JSON; MalformedResponse where it has too many levels."""
+    for name, attribute in item.items():
+        try:
+            good = wire.is_attribute(attribute)
+        except RecursionError:
+            raise MalformedResponse(_TOO_DEEP) from None
+        if not good:
+            raise RowError("R0109", f"{name}: what the server sent is no attribute in DynamoDB's JSON")
 
 
 def _is_copy(column: OutputColumn) -> bool:

@@ -13,14 +13,13 @@ from typing import Any
 import msgspec
 
 from ddbetl.connectors.dynamodb.access import Access
-from ddbetl.connectors.dynamodb.requests import items_of, read_scan, scan_body
-from ddbetl.connectors.dynamodb.retry import RetryPolicy, retrying
-from ddbetl.engine.rows import decode_item
-from ddbetl.errors import ConnectionFailed
+from ddbetl.connectors.dynamodb.failures import MalformedResponse
+from ddbetl.connectors.dynamodb.requests import scan_body
+from ddbetl.engine.peek import peek
+from ddbetl.engine.rows import check_attributes, decode_item
+from ddbetl.errors import ConnectionFailed, RowError
 from ddbetl.plan.catalog import Site, TableDescription
 from ddbetl.types import TAGS, Type
-
-PATIENCE = RetryPolicy(max_elapsed=30.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,11 +50,15 @@ async def table_report(description: TableDescription, site: Site, access: Access
     client = access.client()
     try:
         fixed = msgspec.json.encode({"TableName": description.name, "ReturnConsumedCapacity": "TOTAL"}).decode()
-        body = scan_body(fixed, 0, 1, b"", sample)
-        answer = read_scan((await retrying(lambda: client.request("Scan", body), PATIENCE)).body)
+        answer, found = await peek(client, scan_body(fixed, 0, 1, b"", sample))
     finally:
         await client.aclose()
-    items = [decode_item(raw) for raw in items_of(answer.items)]
+    items = [decode_item(raw) for raw in found]
+    for item in items:
+        try:
+            check_attributes(item)
+        except RowError as error:
+            raise MalformedResponse(f"{description.name}: {error.message}") from error
     units = answer.consumed_capacity.units if answer.consumed_capacity is not None else 0.0
     return TableReport(description, site, len(items), units, _attributes(description, items))
 
@@ -67,7 +70,9 @@ def _attributes(description: TableDescription, items: list[dict[str, dict[str, A
         for name, value in item.items():
             (tag,) = value
             counts = types.setdefault(name, {})
-            counts[TAGS[tag]] = counts.get(TAGS[tag], 0) + 1
+            # A type that DynamoDB has and this version does not know is ANY.
+            type_ = TAGS.get(tag, Type.ANY)
+            counts[type_] = counts.get(type_, 0) + 1
             examples.setdefault(name, value)
     keys = [key.name for key in description.key]
     ordered = sorted(types, key=lambda n: (keys.index(n) if n in keys else len(keys), -sum(types[n].values()), n))

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     Buffer = bytes | memoryview | msgspec.Raw
 
 PAGES = pa.schema(
-    list(zip(PAGE_COLUMNS, (pa.int32(), pa.utf8(), pa.utf8(), pa.int64()), strict=True)),
+    list(zip(PAGE_COLUMNS, (pa.int32(), pa.utf8(), pa.int64(), pa.utf8(), pa.int64()), strict=True)),
 )
 
 CONFIGURATION: dict[str, str | bool | int | float | list[str]] = {
@@ -89,7 +89,7 @@ class Transformer:
             self._connection = None
 
     def run(self, pages: Sequence[PageInput]) -> list[PageOutput]:
-        """Transform pages; a page that DuckDB cannot read as JSON goes by reference as a whole."""
+        """Transform pages; a page that DuckDB cannot read as so many items goes by reference as a whole."""
         if self._connection is None:
             return [PageOutput(by_reference=list(range(page.count))) for page in pages]
         try:
@@ -144,8 +144,8 @@ def _batch(number: int, page: PageInput) -> pa.RecordBatch:
     content = pa.py_buffer(page.items)
     offsets = pa.py_buffer(b"\0\0\0\0" + content.size.to_bytes(4, "little"))
     items = pa.Array.from_buffers(pa.utf8(), 1, [None, offsets, content])
-    columns = [pa.array([number], pa.int32()), items, pa.array([page.source_table]), pa.array([page.now_millis])]
-    return pa.RecordBatch.from_arrays(columns, schema=PAGES)
+    count, table, now = (pa.array([value]) for value in (page.count, page.source_table, page.now_millis))
+    return pa.RecordBatch.from_arrays([pa.array([number], pa.int32()), items, count, table, now], schema=PAGES)
 
 
 def _texts(array: pa.StringArray) -> Iterator[memoryview | None]:

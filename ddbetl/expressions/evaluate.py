@@ -84,6 +84,9 @@ def _call(call: Call) -> Evaluator:
     propagate = call.function.nulls is Nulls.PROPAGATE
     only = call.candidates[0] if len(call.candidates) == 1 else None
     settled = only is not None and all(argument.type is not Type.ANY for argument in call.arguments)
+    # Values of one class have one type; with more arguments there could be too many combinations to keep.
+    is_kept = len(arguments) <= _MOST_KEPT
+    chosen: dict[tuple[type, ...], Candidate] = {}
 
     def run(item: Item, context: RowContext) -> Value:
         values = [argument(item, context) for argument in arguments]
@@ -91,7 +94,12 @@ def _call(call: Call) -> Evaluator:
             values = [None if isinstance(value, NullValue) else value for value in values]
         if propagate and None in values:
             return None
-        candidate = only if settled and only is not None else choose(call, values)
+        classes = tuple(map(type, values)) if is_kept else ()
+        candidate = only if settled else chosen.get(classes)
+        if candidate is None:
+            candidate = choose(call, values)
+            if is_kept:
+                chosen[classes] = candidate
         implementation = candidate.implementation
         try:
             if implementation.context:
@@ -101,6 +109,9 @@ def _call(call: Call) -> Evaluator:
             raise RowError(error.code, f"{_at_fault(call, error)}: {error.message}") from None
 
     return run
+
+
+_MOST_KEPT = 2
 
 
 def _at_fault(call: Call, error: RowError) -> str:

@@ -16,6 +16,35 @@ from ddbetl.errors import RowError
 from ddbetl.numbers import number_text, parse_number, shown
 from ddbetl.types import NULL_VALUE, BinarySet, Duration, NullValue, NumberSet, StringSet, Timestamp, Value
 
+# Levels of a document. DynamoDB has 32, so what has more than this is none of its items. Source: DynamoDB Developer
+# Guide, "Service quotas: Nested attribute depth".
+DEEPEST = 64
+
+
+def is_attribute(found: Any, level: int = 0) -> bool:
+    """Tell whether a JSON value is an attribute in DynamoDB JSON; of a type that is not known, whatever its content.
+
+    Raises ``RecursionError`` for one with more levels than ``DEEPEST``.
+    """
+    if not isinstance(found, dict) or len(found) != 1:
+        return False
+    if level > DEEPEST:
+        raise RecursionError
+    ((tag, content),) = found.items()
+    match tag:
+        case "S" | "N" | "B":
+            return isinstance(content, str)
+        case "BOOL" | "NULL":
+            return isinstance(content, bool)
+        case "L":
+            return isinstance(content, list) and all(is_attribute(element, level + 1) for element in content)
+        case "M":
+            return isinstance(content, dict) and all(is_attribute(value, level + 1) for value in content.values())
+        case "SS" | "NS" | "BS":
+            return isinstance(content, list) and all(isinstance(member, str) for member in content)
+        case _:
+            return True
+
 
 def decode(attribute: dict[str, Any]) -> Value:
     """The value of an attribute in DynamoDB JSON."""

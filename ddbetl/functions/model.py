@@ -99,7 +99,8 @@ class Implementation:
     reference: Callable[..., Value]
     lower: Lower | None = None
     context: bool = False
-    # Why explain says that there is no fast path, where that needs saying ("a pattern with two-digit years").
+    # Why explain says that there is no fast path, where that needs saying ("the era (G)"); beside a lowering, for which
+    # texts it finds none ("yyyy G: the era (G)").
     slow_because: str = ""
     # What is legal but rarely meant among the constant arguments.
     doubts: tuple[Doubt, ...] = ()

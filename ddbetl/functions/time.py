@@ -34,7 +34,7 @@ from ddbetl.functions.model import (
     sql_text,
 )
 from ddbetl.numbers import EXACT
-from ddbetl.time import Pattern, TimeError, Zone, fast_format, format_millis
+from ddbetl.time import Pattern, TimeError, Zone, fast_format, fast_parse, format_millis
 from ddbetl.time.fast_reason import why_not_printed_fast, why_not_read_fast
 from ddbetl.time.in_turn import fast_parse_in_turn, parser_in_turn
 from ddbetl.types import Timestamp, Type, Value
@@ -101,11 +101,10 @@ def _of_text(binding: Binding, finish: _Finish) -> Implementation:
         millis = lowering.bind(fast.millis)
         return lower_finish(lowering, Fast(millis, Form.MILLIS, f"({millis} IS NOT NULL)"))
 
-    slow = _why_slow(formats, pivot_year)
     return Implementation(
         _remembering(parser_in_turn(formats.patterns, formats.zone, pivot_year), value_of),
-        None if slow else lower,
-        slow_because=slow,
+        lower if _is_fast(formats, pivot_year) else None,
+        slow_because=_why_slow(formats, pivot_year),
         doubts=(*formats.doubts, *_year_of_digits(binding, formats)),
     )
 
@@ -131,20 +130,26 @@ def _remembering(parse: Callable[[str], int], value_of: Callable[[int], Value]) 
     return reference
 
 
-def _why_slow(formats: Formats, pivot_year: int) -> str:
-    """Why texts have no fast path; empty where those of some pattern have one."""
+def _is_fast(formats: Formats, pivot_year: int) -> bool:
+    """Whether texts of some pattern have a fast path."""
     if any(pattern is not None and sql_text(pattern.text) is None for pattern in formats.patterns):
-        return "a pattern has a character that SQL cannot hold"
-    if fast_parse_in_turn(formats.patterns, formats.zone, "x", pivot_year) is not None:
-        return ""
-    reasons = {
-        pattern.text: why_not_read_fast(pattern, pivot_year) for pattern in formats.patterns if pattern is not None
-    }
-    if not any(reasons.values()):
-        return f"the clocks of {formats.zone.name} change too often"
-    if len(reasons) == 1:
-        return next(iter(reasons.values()))
-    return ", ".join(f"{text}: {reason}" for text, reason in reasons.items() if reason)
+        return False
+    return fast_parse_in_turn(formats.patterns, formats.zone, "x", pivot_year) is not None
+
+
+def _why_slow(formats: Formats, pivot_year: int) -> str:
+    """Why texts of some pattern have no fast path, or of all; empty where there is nothing to say."""
+    reasons: dict[str, str] = {}
+    for pattern in formats.patterns:
+        if pattern is not None and sql_text(pattern.text) is None:
+            return "a pattern has a character that SQL cannot hold"
+        if fast_parse(pattern, formats.zone, "x", pivot_year) is None:
+            because = "" if pattern is None else why_not_read_fast(pattern, pivot_year)
+            text = ISO if pattern is None else pattern.text
+            reasons[text] = because or f"the clocks of {formats.zone.name} change too often"
+    if len(formats.patterns) == 1:
+        return next(iter(reasons.values()), "")
+    return ", ".join(f"{text}: {reason}" for text, reason in reasons.items())
 
 
 def _year_of_digits(binding: Binding, formats: Formats) -> tuple[Doubt, ...]:

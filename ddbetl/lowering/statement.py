@@ -3,7 +3,7 @@
 In: the predicate, the projection, the target's name and key. Out: SQL over the relation ``pages`` (columns of
 ``PAGE_COLUMNS``), one result row per request body or per page's flagged rows (columns of ``RESULT_COLUMNS``).
 Invariant: every item of every page ends in exactly one of three ways: filtered out, in a body, or flagged "by
-reference".
+reference". A page with another number of items than was said is an error.
 """
 
 from __future__ import annotations
@@ -28,8 +28,9 @@ from ddbetl.functions.model import Form, Nulls, sql_text
 from ddbetl.lowering.duckdb_sql import TYPED_FIELDS, Lowerer, attribute_json, lowered_types, readable
 from ddbetl.types import TAG_OF, Type
 
-# page: number; items: the raw JSON list; source_table; now_millis: the job's frozen time.
-PAGE_COLUMNS = ("page", "items", "source_table", "now_millis")
+# page: number; items: the raw JSON list; item_count: how long that is said to be; source_table; now_millis: the job's
+# frozen time.
+PAGE_COLUMNS = ("page", "items", "item_count", "source_table", "now_millis")
 # body: a request body, or NULL for the flagged rows; rows: positions in the page; keys: hashes of the target keys;
 # units: write units, estimated from the JSON's length (so rather too many than too few).
 RESULT_COLUMNS = ("page", "body", "rows", "keys", "units")
@@ -128,9 +129,11 @@ def read_pages(lowerer: Lowerer, whole: bool) -> str:
     if whole or not lists:
         lists["w"] = '["JSON"]'
     parsed = ", ".join(f"from_json(items, {sql_text(text)}) AS {name}" for name, text in lists.items())
+    # Computed once a page. What is no list has no length, so it is an error too.
     length = f"len({next(iter(lists))})"
-    unnested = [f"unnest({name}) AS {name}" for name in lists] + [f"unnest(range({length})) AS position"]
-    pages = f"SELECT page, source_table, now_millis, {parsed} FROM pages"
+    counted = f"CASE WHEN {length} = item_count THEN item_count ELSE error('not as many items as were said') END"
+    unnested = [f"unnest({name}) AS {name}" for name in lists] + [f"unnest(range({counted})) AS position"]
+    pages = f"SELECT page, item_count, source_table, now_millis, {parsed} FROM pages"
     rows = f"SELECT page, source_table, now_millis, {', '.join(unnested)} FROM ({pages})"
     columns = ["page", "position", "source_table", "now_millis"]
     columns += [f"{definition} AS {name}" for name, definition in attributes.items()]

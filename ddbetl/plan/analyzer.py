@@ -15,6 +15,7 @@ from ddbetl.plan import columns, names, tables
 from ddbetl.plan.catalog import Catalog, Connection
 from ddbetl.plan.declarations import declare
 from ddbetl.plan.logical import Filter, Limit, LogicalPlan, Node, Project, Table, TableScan, Write
+from ddbetl.plan.options import DEFAULT_REJECTS, RejectLimit
 from ddbetl.plan.scope import Analysis, Overrides, in_order, written
 from ddbetl.plan.settings import job_options, on_conflict, rate, time_zone
 from ddbetl.syntax import ast
@@ -83,12 +84,13 @@ def analyze(
         root = Limit(root, statement.limit.rows)
     if target is not None:
         root = Write(root, target, action)
-    segments = options.get("segments")
+    segments, rejects = options.get("segments"), options.get("max_rejects")
     return LogicalPlan(
         root,
         read=rate(options.get("read")),
         write=rate(options.get("write")),
         on_error=statement.on_error.action if statement.on_error is not None else "REJECT",
+        max_rejects=rejects if isinstance(rejects, RejectLimit) else DEFAULT_REJECTS,
         segments=segments if isinstance(segments, int) else None,
         consistent_read=options.get("consistent_read") is True,
         settings=settings,

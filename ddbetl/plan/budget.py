@@ -14,6 +14,9 @@ from ddbetl.plan.options import PercentRate, Rate, UnitRate, Unlimited
 # Units per second that an account allows an on-demand table by default, in most regions.
 # Source: DynamoDB Developer Guide, "Quotas: Throughput default quotas".
 DEFAULT_QUOTA = 40_000
+# Bytes that one read unit reads, eventually or strongly consistent. Source: DynamoDB Developer Guide, "Capacity".
+EVENTUAL_BYTES = 8192
+STRONG_BYTES = 4096
 
 
 @dataclass(frozen=True, slots=True)

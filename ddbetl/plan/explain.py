@@ -10,18 +10,20 @@ import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 from typing import Any
 
 from ddbetl.diagnostics import render
-from ddbetl.expressions.ir import Attribute, Call, Constant, Expression
+from ddbetl.expressions.ir import Attribute, Constant, Expression
 from ddbetl.expressions.projection import OutputColumn
 from ddbetl.lowering.duckdb_sql import Lowerer, attribute_json
 from ddbetl.lowering.dynamo_expr import ServerFilter
-from ddbetl.plan.budget import Budget
+from ddbetl.plan.budget import EVENTUAL_BYTES, STRONG_BYTES, Budget
 from ddbetl.plan.catalog import Connection, Site
 from ddbetl.plan.layout import WIDTH, columns, duration, rate, size, wrapped
 from ddbetl.plan.logical import parts
 from ddbetl.plan.physical import BatchWriteExec, PhysicalPlan, ScanExec
+from ddbetl.plan.time_calls import CATEGORY, TimeCall, calls, one_line, time_calls
 from ddbetl.syntax import ast
 from ddbetl.syntax.formatter import format_expression, format_identifier
 
@@ -30,9 +32,8 @@ __all__ = ["as_json", "as_text", "duration", "estimate", "size"]
 SCHEMA_VERSION = 1
 # A longer filter is shown once, as it is sent.
 LONGEST_FILTER = 320
-# Bytes that one read unit reads, eventually or strongly consistent. Source: DynamoDB Developer Guide, "Capacity".
-EVENTUAL_BYTES = 8192
-STRONG_BYTES = 4096
+# Columns that a line about a call's fast path may have.
+LONGEST_REASON = 48
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,12 +72,10 @@ def how(column: OutputColumn) -> str:
     return "vectorised"
 
 
-def _calls(expression: Expression) -> Iterator[Call]:
-    """All calls of an expression, from the outside in."""
-    if isinstance(expression, Call):
-        yield expression
-        for argument in expression.arguments:
-            yield from _calls(argument)
+def _time_calls(plan: PhysicalPlan) -> tuple[TimeCall, ...]:
+    transform = plan.transform
+    roots = [("WHERE", transform.predicate)] if transform.predicate is not None else []
+    return time_calls([*roots, *((column.name, column.expression) for column in transform.projection.columns)])
 
 
 def as_json(plan: PhysicalPlan, sites: Mapping[Connection, Site]) -> dict[str, Any]:
@@ -111,6 +110,15 @@ def as_json(plan: PhysicalPlan, sites: Mapping[Connection, Site]) -> dict[str, A
                 "how": how(c),
             }
             for c in plan.transform.projection.columns
+        ],
+        "time_calls": [
+            {
+                "call": call.text,
+                "in": list(call.places),
+                "fast_path": call.fast,
+                "slow_because": call.slow_because or None,
+            }
+            for call in _time_calls(plan)
         ],
         "limit": plan.limit,
         "on_error": plan.on_error,
@@ -307,7 +315,7 @@ def _compute(plan: PhysicalPlan) -> str:
         roots.append(transform.predicate)
         slow += [transform.predicate] if not transform.statement.filters else []
         how_ = "vectorised" if transform.statement.filters else "by reference"
-        rows.append(("WHERE", _one_line(transform.predicate_text), "", how_))
+        rows.append(("WHERE", one_line(transform.predicate_text), "", how_))
     if transform.projection.star is not None:
         star = transform.projection.star
         gone = bool(star.exclude or star.rename or transform.projection.columns)
@@ -316,27 +324,35 @@ def _compute(plan: PhysicalPlan) -> str:
         rows += [(_name(new), f"{_name(old)}, by RENAME", "any type", "copied unchanged") for old, new in star.rename]
     for column in transform.projection.columns:
         type_ = "any type" if str(column.expression.type) == "ANY" else str(column.expression.type)
-        rows.append((_name(column.name), _one_line(column.text), type_, how(column)))
+        rows.append((_name(column.name), one_line(column.text), type_, how(column)))
     title = "COMPUTE"
-    if any(call.function.category == "time" for root in roots for call in _calls(root)):
+    if any(call.function.category == CATEGORY for root in roots for call in calls(root)):
         title += f"  texts without an offset are read in {plan.logical.settings.zone.name}"
     page = f"{title}\n{columns(rows, wrap=1)}"
+    if told := _time_calls(plan):
+        page += f"\n  of the calls that read, write or calculate times:\n{columns(_call_rows(told))}"
     if not transform.statement.filters or not transform.statement.projects:
-        page += "\n  so every row goes by reference: in Python, exact, but some fifty times slower"
+        page += "\n  so every row goes by reference: in Python, exact, but more than ten times slower"
         reasons = "; ".join(dict.fromkeys(reason for root in slow for reason in _why_slow(root)))
         page += f"\n  no fast path: {reasons}" if reasons else ""
     return page
 
 
+def _call_rows(told: Sequence[TimeCall]) -> list[tuple[str, str]]:
+    said = [wrapped(call.said, LONGEST_REASON) for call in told]
+    room = WIDTH - 4 - max(len(line) for lines in said for line in lines)
+    return [
+        row
+        for call, lines in zip(told, said, strict=True)
+        for row in zip_longest(wrapped(call.text, room), lines, fillvalue="")
+    ]
+
+
 def _why_slow(root: Expression) -> Iterator[str]:
-    """Why an expression has no fast path, as far as its functions say."""
-    for call in _calls(root):
-        if all(c.implementation.lower is None for c in call.candidates):
+    """Why an expression has no fast path, as far as its functions say; times have lines of their own."""
+    for call in calls(root):
+        if call.function.category != CATEGORY and all(c.implementation.lower is None for c in call.candidates):
             yield from (c.implementation.slow_because for c in call.candidates if c.implementation.slow_because)
-
-
-def _one_line(text: str) -> str:
-    return text.replace("\r", "").replace("\n", " ")
 
 
 def _write(plan: PhysicalPlan, sites: Mapping[Connection, Site]) -> str:

@@ -15,7 +15,7 @@ from ddbetl.expressions.projection import Projection
 from ddbetl.expressions.resolve import Settings
 from ddbetl.lowering.dynamo_expr import ServerFilter
 from ddbetl.plan.catalog import Connection, TableDescription
-from ddbetl.plan.options import Rate
+from ddbetl.plan.options import Rate, RejectLimit
 from ddbetl.source import SourceText
 from ddbetl.types import Timestamp
 
@@ -81,6 +81,7 @@ class LogicalPlan:
     read: Rate
     write: Rate
     on_error: str
+    max_rejects: RejectLimit
     segments: int | None
     consistent_read: bool
     settings: Settings

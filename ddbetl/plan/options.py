@@ -13,7 +13,7 @@ from typing import TypeAlias
 
 from ddbetl.numbers import number_text
 from ddbetl.source import Span
-from ddbetl.syntax import ast
+from ddbetl.syntax import ast, parser
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +43,22 @@ class Unlimited:
         return "unlimited"
 
 
+@dataclass(frozen=True, slots=True)
+class RejectLimit:
+    """How much a run may reject: so many rows, or a share in percent of the rows to be written, once there are enough
+    of them to tell."""
+
+    rows: int | None = None
+    percent: Decimal | None = None
+
+    def __str__(self) -> str:
+        return f"{number_text(self.percent)}%" if self.percent is not None else f"{self.rows:,} rows"
+
+
 Rate: TypeAlias = PercentRate | UnitRate | Unlimited
-OptionValue: TypeAlias = Rate | str | int | bool
+OptionValue: TypeAlias = Rate | RejectLimit | str | int | bool
+
+DEFAULT_REJECTS = RejectLimit(percent=Decimal(1))
 
 
 class OptionError(Exception):
@@ -142,6 +156,17 @@ def _segments(option: ast.Option) -> int:
     raise OptionError("E0504", message, value_span(option), hint)
 
 
+def _rejects(option: ast.Option) -> RejectLimit:
+    match option.value:
+        case (ast.Percent(value=value),) if 0 <= value <= 100:
+            return RejectLimit(percent=value)
+        case (ast.Number(value=value),) if value == value.to_integral_value() and value >= 0:
+            return RejectLimit(rows=int(value))
+    name = option.name.name
+    message = f"{name} takes a number of rows, or a share of them"
+    raise OptionError("E0504", message, value_span(option), f"as in {name} = 100, {name} = 1%; {name} = 100% for all")
+
+
 JOB_OPTIONS = (
     OptionKind("read", "how fast each source table is read: 50%, 500 rcu, unlimited; default 50%", _rate("rcu")),
     OptionKind("write", "how fast the target is written: 50%, 200 wcu, unlimited; default 50%", _rate("wcu")),
@@ -151,9 +176,21 @@ JOB_OPTIONS = (
     OptionKind("ttl_attribute", "the column that is the target's expiry time", None),
     OptionKind("skip_expired", "do not write rows that are past their expiry time", None),
     OptionKind("collisions", "what happens to two rows of one run with one target key", None),
-    OptionKind("max_rejects", "stop a run that rejects more", None),
+    OptionKind(
+        "max_rejects", "stop a run that rejects more: 100 rows, 5%; default 1% after the first 10,000 rows", _rejects
+    ),
     OptionKind("billing", "the billing of a created table", None),
 )
+
+
+def rate_of(direction: str, text: str) -> Rate:
+    """The rate that a text says, such as ``30%``; ``direction`` is read or write. Raises SpecError, OptionError."""
+    kind = next(kind for kind in JOB_OPTIONS if kind.name == direction)
+    assert kind.read is not None
+    rate = kind.read(parser.parse_option(f"{direction} = {text}"))
+    assert isinstance(rate, PercentRate | UnitRate | Unlimited)
+    return rate
+
 
 CONNECTION_OPTIONS = (
     OptionKind("region", "the AWS region", _text),

@@ -5,7 +5,9 @@ Out of the planner, into explain and the engine. Invariant: it can be executed w
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from ddbetl.diagnostics import Diagnostic
 from ddbetl.expressions.ir import Expression
@@ -48,7 +50,8 @@ class BatchWriteExec:
 
 @dataclass(frozen=True, slots=True)
 class PhysicalPlan:
-    """``fingerprint``: equal for two plans that do the same to the same tables."""
+    """``identity``: what is done to what, as a JSON value. ``fingerprint``: its digest, equal for two plans that do the
+    same to the same tables."""
 
     scans: tuple[ScanExec, ...]
     transform: TransformExec
@@ -56,6 +59,7 @@ class PhysicalPlan:
     limit: int | None
     on_error: str
     now: Timestamp
+    identity: Mapping[str, Any]
     fingerprint: str
     logical: LogicalPlan = field(repr=False)
     warnings: tuple[Diagnostic, ...] = ()

@@ -51,6 +51,7 @@ def plan(logical: LogicalPlan) -> PhysicalPlan:
     transform = TransformExec(
         predicate, found.filter.text if found.filter is not None else "", found.project.projection, built
     )
+    identity = _identity(logical, found)
     return PhysicalPlan(
         scans,
         transform,
@@ -58,7 +59,8 @@ def plan(logical: LogicalPlan) -> PhysicalPlan:
         found.limit.rows if found.limit is not None else None,
         logical.on_error,
         logical.now,
-        _fingerprint(logical, found),
+        identity,
+        _fingerprint(identity),
         logical,
         (*logical.warnings, *_collisions(logical, found)),
     )
@@ -91,29 +93,35 @@ def _scan_request(table: Table, scan: TableScan, consistent: bool) -> str:
     return json.dumps(request, ensure_ascii=False, separators=(",", ":"))
 
 
-def _fingerprint(logical: LogicalPlan, found: Parts) -> str:
-    """A digest of what the job does to what; rates may change while it runs and are no part of it."""
-    tables = [_identity(table) for table in found.scan.tables]
-    target = found.write.target if found.write is not None else None
-    said = {
+def _identity(logical: LogicalPlan, found: Parts) -> dict[str, Any]:
+    """What the job does to what, as a JSON value; rates may change while it runs, and are no part of it.
+
+    Neither is the pivot of two-digit years: it follows from now(), which a resumed job takes over.
+    """
+    return {
         "where": _said(found.filter.predicate) if found.filter is not None else "",
-        "columns": [(c.name, c.replaces, _said(c.expression)) for c in found.project.projection.columns],
+        "columns": [[c.name, c.replaces, _said(c.expression)] for c in found.project.projection.columns],
         "star": repr(found.project.projection.star),
         "limit": found.limit.rows if found.limit is not None else None,
-        "tables": tables,
-        "target": _identity(target) if target is not None else None,
+        "tables": [_named(table) for table in found.scan.tables],
+        "target": _named(found.write.target) if found.write is not None else None,
         "on_conflict": found.write.on_conflict if found.write is not None else "",
-        "parameters": logical.parameters,
-        "lets": logical.lets,
+        "parameters": [list(pair) for pair in logical.parameters],
+        "lets": [list(pair) for pair in logical.lets],
         "zone": logical.settings.zone.name,
-        "pivot_year": logical.settings.pivot_year,
         "on_error": logical.on_error,
     }
-    return hashlib.sha256(json.dumps(said, sort_keys=True, ensure_ascii=False).encode()).hexdigest()[:16]
 
 
-def _identity(table: Table) -> tuple[str, str, str]:
-    return table.name, str(table.connection), table.description.arn if table.description is not None else ""
+def _fingerprint(identity: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(identity, sort_keys=True, ensure_ascii=False).encode()).hexdigest()[:16]
+
+
+def _named(table: Table) -> list[str]:
+    """A table as one of its name that is made later is told from it."""
+    description = table.description
+    arn, created = (description.arn, description.created) if description is not None else ("", "")
+    return [table.name, table.connection.endpoint or "", arn, created]
 
 
 def _said(expression: Expression) -> str:

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal
 
 from ddbetl.diagnostics import Label, did_you_mean
+from ddbetl.functions.formats import zone_hint
 from ddbetl.plan.options import (
     CONNECTION_OPTIONS,
     JOB_OPTIONS,
@@ -104,9 +105,7 @@ def time_zone(analysis: Analysis, options: Mapping[str, OptionValue]) -> Zone:
         return zone(name)
     except ZoneError as error:
         option, source = next((o, s) for o, s in reversed(_given(analysis)) if o.name.name.lower() == "timezone")
-        nearest = f"did you mean {' or '.join(error.nearest)}?" if error.nearest else ""
-        hint = nearest or "an IANA name, such as 'Europe/Berlin'"
-        analysis.error("E0504", error.message, value_span(option), hint, source=source)
+        analysis.error("E0504", error.message, value_span(option), zone_hint(error), source=source)
         return zone("UTC")
 
 

@@ -10,7 +10,7 @@ What is computed is local time; how it becomes an instant again where the clocks
   another only, it is that one; in a gap, the first instant after it.
 - A sum of days, or of anything longer, keeps the local time; the day of the month is cut to the month's last. Where
   that local time exists twice it keeps the offset, where it does not exist it moves forward by the length of the gap.
-  So do Joda-Time's ``DateTime`` and java.time's ``ZonedDateTime``.
+  So does java.time's ``ZonedDateTime``; of a time that exists twice Joda-Time's ``DateTime`` takes the earlier one.
 - A sum of hours, or of anything shorter, is elapsed time, whatever the clocks do.
 
 Invariant: integers only, for any integer.

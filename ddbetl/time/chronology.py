@@ -174,7 +174,7 @@ def _set_week_year(millis: int, value: int) -> int:
     week_year, week = week_of_days(days)
     if week_year == value:
         return millis
-    week = min(week, weeks_in(week_year), weeks_in(value))
+    week = min(week, weeks_in(value))
     return (first_week_day(value) + (week - 1) * 7 + (days + 3) % 7) * MILLIS_PER_DAY + of_day
 
 

@@ -87,4 +87,5 @@ def _letter(part: Field) -> str:
 
 def _touch(one: Field, other: Field) -> bool:
     number = Number | TwoDigitYear | Fraction
-    return isinstance(one, number) and isinstance(other, number)
+    starts_with_digit = isinstance(other, number) or (isinstance(other, Literal) and other.text[0].isdigit())
+    return isinstance(one, number) and starts_with_digit

@@ -91,6 +91,9 @@ def shape_of(pattern: Pattern, pivot_year: int | None) -> Shape | None:
             side = 1
             continue
         digit_follows = index + 1 < len(fields) and _may_start_with_digit(fields[index + 1])
+        if isinstance(field, Name) and field.name == "day of week" and not (day_name and index == 0):
+            # Beside week and week-year, strptime reads the day's name and forgets it.
+            return None
         part = _part(field, digit_follows, "half of day" in names, pivot_year)
         if part is None:
             return None
@@ -160,8 +163,9 @@ def _part(field: Field, digit_follows: bool, has_half: bool, pivot_year: int | N
         case Fraction():
             most = min(field.most_digits, _MOST_FRACTION_DIGITS)
             return None if digit_follows else (f"[0-9]{{1,{most}}}", "%g" if field.count <= 3 else "%f")
-        case TwoDigitYear():
-            return _two_digit_year(field, pivot_year)
+        case TwoDigitYear(lenient=lenient):
+            # A lenient one takes all digits that follow.
+            return None if lenient and digit_follows else _two_digit_year(field, pivot_year)
         case Number() if field.name in _YEARS:
             fits = field.most_digits == 4 if digit_follows else field.most_digits >= 4
             return (_YEAR_REGEX, _YEARS[field.name]) if fits else None

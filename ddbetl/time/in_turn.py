@@ -105,7 +105,7 @@ def _field_reach(field: Field) -> str:
         case Number(signed=signed, most_digits=most):
             return f"{'[-+]?' if signed and most > 1 else ''}{_digits(most)}"
         case TwoDigitYear(lenient=lenient):
-            return "[-+]?[0-9]+" if lenient else "[0-9]{2}"
+            return "[+]*-?[0-9]*" if lenient else "[0-9]{2}"
         case Fraction(most_digits=most):
             return _digits(most)
         case Name(name=name):

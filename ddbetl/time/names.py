@@ -62,7 +62,7 @@ SPELLINGS: dict[FieldName, dict[str, int]] = {
 LONGEST: dict[FieldName, int] = {name: max(map(len, spellings)) for name, spellings in SPELLINGS.items()}
 EXAMPLES: dict[FieldName, str] = {
     "era": "AD or BC",
-    "month": "the name of a month",
-    "day of week": "the name of a day",
+    "month": "the English name of a month",
+    "day of week": "the English name of a day",
     "half of day": "AM or PM",
 }

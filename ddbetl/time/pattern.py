@@ -151,7 +151,7 @@ _YEARS: dict[str, FieldName] = {"y": "year", "Y": "year of era", "x": "week-year
 _NAMES: dict[str, FieldName] = {"G": "era", "E": "day of week", "a": "half of day", "M": "month"}
 
 # Letters after which a year takes no more digits than it has letters.
-_NUMERIC_LETTERS = frozenset("CxyYdhHmsSeDFwWkKc")
+_NUMERIC_LETTERS = frozenset("CxyYdhHmsSeDwkK")
 
 # Letters of java.time, SimpleDateFormat or strftime, and what says the same in Joda-Time.
 _MEANT = {

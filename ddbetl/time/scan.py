@@ -46,15 +46,21 @@ def digits_end(text: str, start: int, limit: int) -> int:
 def read_two_digit_year(
     text: str, start: int, name: FieldName, lenient: bool, pivot_year: int, reading: Reading
 ) -> int:
-    """Read a year of two digits around the pivot (pivot - 50 to pivot + 49), or, if lenient, any other literal year."""
+    """Read a year of two digits around the pivot (pivot - 50 to pivot + 49), or, if lenient, any other literal year.
+
+    A lenient one passes over all plus signs before it.
+    """
     if lenient:
-        signed = text[start : start + 1] in ("-", "+")
-        digits = start + 1 if signed else start
-        end = digits_end(text, digits, len(text))
-        if end == digits:
-            raise MismatchError(digits if text.startswith("+", start) else start, f"a digit of the {name}")
-        if signed or end - digits != 2:
-            value = int(text[start:end])
+        first = start
+        while text.startswith("+", first):
+            first += 1
+        negative = text.startswith("-", first)
+        end = digits_end(text, first + negative, len(text))
+        if end == first or end == len(text) == first + negative:
+            raise MismatchError(first, f"a digit of the {name}")
+        if negative or first > start or end - first != 2:
+            # After a lone minus sign Joda-Time takes the next character for a digit, and reads it once more.
+            value = ord("0") - ord(text[end]) if end == first + negative else int(text[first:end])
             if abs(value) > _MOST_INT:
                 raise MismatchError(start, f"a {name} of at most {_MOST_INT}")
             reading.save(name, value, start)

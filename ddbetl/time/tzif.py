@@ -182,12 +182,14 @@ def read_rules(data: bytes) -> Rules:
 
     instants: list[int] = []
     offsets, daylight = [local_types[0][0]], [local_types[0][1]]
+    current = local_types[0]
     for instant, kind in zip(at, kinds, strict=True):
-        offset, is_daylight, _ = local_types[kind]
-        if offset != offsets[-1] or is_daylight != daylight[-1]:
+        # A new abbreviation alone counts too: Windhoek's standard time of 1990 is another law than that before.
+        if local_types[kind] != current:
+            current = local_types[kind]
             instants.append(instant)
-            offsets.append(offset)
-            daylight.append(is_daylight)
+            offsets.append(current[0])
+            daylight.append(current[1])
     daylight = _positive_saving(offsets, daylight)
     footer = footer or Footer(offsets[-1], offsets[-1], None, None)
     # A file without any explicit change is all footer; its rule holds for ever.
@@ -205,19 +207,20 @@ def read_rules(data: bytes) -> Rules:
 
 
 def _positive_saving(offsets: list[int], daylight: list[bool]) -> list[bool]:
-    """Turn saving time below the standard time around it into standard time, and what follows it into saving time."""
+    """Turn saving time below the standard time around it into standard time, and that around it into saving time.
+
+    What came only once, in Prague in 1946, was no rule, and Joda-Time leaves it as it is.
+    """
     last = len(offsets) - 1
+    beside = [[near for near in (index - 1, index + 1) if 0 <= near <= last] for index in range(last + 1)]
     negative = [
-        saving
-        and all(
-            not daylight[near] and offsets[near] > offsets[index]
-            for near in (index - 1, index + 1)
-            if 0 <= near <= last
-        )
+        saving and all(not daylight[near] and offsets[near] > offsets[index] for near in beside[index])
         for index, saving in enumerate(daylight)
     ]
+    if sum(negative) == 1:
+        return daylight
     return [
-        saving != (negative[index] or (not saving and index > 0 and negative[index - 1]))
+        saving != (negative[index] or (not saving and any(negative[near] for near in beside[index])))
         for index, saving in enumerate(daylight)
     ]
 

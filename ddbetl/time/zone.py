@@ -51,7 +51,7 @@ class Zone:
             return local - settled * 1000
         offset = self._offset_from_local(self.rules, local)
         if self.offset_at(local - offset) != offset:
-            raise GapError(f"{_local_text(local)} does not exist in {self.name}: the clocks go forward over it")
+            raise GapError(f"{_local_text(local)} does not exist in {self.name}: {_gap_text(self.rules, local)}")
         return local - offset
 
     def _offset_from_local(self, rules: Rules, local: int) -> int:
@@ -126,6 +126,19 @@ def _nearest(name: str) -> tuple[str, ...]:
     by_lower = {known.lower(): known for known in zone_names()}
     similar = [by_lower[known] for known in difflib.get_close_matches(wanted, by_lower, n=3, cutoff=0.6)]
     return tuple(dict.fromkeys(exact + city + similar))[:3]
+
+
+def _gap_text(rules: Rules, local: int) -> str:
+    """Say from when to when the clocks go forward over a local time."""
+    seconds = local // 1000
+    # No offset reaches a day.
+    for at, before, after in rules.changes_between(seconds - 86_400, seconds + 86_400):
+        if at + before <= seconds < at + after:
+            first, then = _local_text((at + before) * 1000), _local_text((at + after) * 1000)
+            first_day, _, first_time = first.partition("T")
+            day, _, time = then.partition("T")
+            return f"the clocks go forward from {first_time} to {time if day == first_day else then}"
+    return "the clocks go forward over it"
 
 
 def _local_text(local: int) -> str:

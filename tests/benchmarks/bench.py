@@ -1,7 +1,7 @@
 """The side-by-side benchmark of the main job: `make bench`, or `make bench-quick` for under a minute.
 
 In: the peers of peers.py and ddbetl's own command line, against one canned server on this machine; and the columns of
-times.py, whose texts are read by ddbetl, Joda-Time and Python. Out: tables on stdout, a JSON file in bench-results/.
+times.py, whose texts are read by ddbetl, Joda-Time and Python; and the budgets of rate.py. Out: tables on stdout, a JSON file in bench-results/.
 
 Each section first lets every peer do a small job in the server's verify mode and compares what was written, item by
 item; only then are there times. Timed runs are interleaved (every peer once a round); ratios are taken within a
@@ -103,6 +103,7 @@ def main() -> int:
         elif size.side_rounds and not can_make():
             print("\nHTTPS is left out: there is no openssl command to make a certificate with.")
         times = reading_times(given.quick)
+        rates = [] if given.quick else budgets_used()
     except Failed as failed:
         print(f"\nNo figures: {failed}", file=sys.stderr)
         return 1
@@ -119,6 +120,7 @@ def main() -> int:
             "no_transform": [asdict(probe) for probe in probes],
             "sections": [report.section_json(section, BASELINE) for section in sections],
             "times": times,
+            "rates": rates,
             "rounds_left_out": bench.cut_short,
             "seconds": round(time.monotonic() - started, 1),
         }
@@ -152,6 +154,18 @@ def reading_times(quick: bool) -> dict[str, Any]:
         if subprocess.run(command, cwd=ROOT, check=False).returncode != 0:
             raise Failed("reading times ended with an error")
         found: dict[str, Any] = json.loads(path.read_text())
+    return found
+
+
+def budgets_used() -> list[dict[str, Any]]:
+    """Measure and print how much of a budget is used, in a process of its own as well."""
+    print(flush=True)
+    with tempfile.TemporaryDirectory(prefix="ddbetl-bench-") as folder:
+        path = Path(folder, "rates.json")
+        command = [sys.executable, "-m", "tests.benchmarks.rate", "--json", str(path)]
+        if subprocess.run(command, cwd=ROOT, check=False).returncode != 0:
+            raise Failed("the rates ended with an error")
+        found: list[dict[str, Any]] = json.loads(path.read_text())
     return found
 
 

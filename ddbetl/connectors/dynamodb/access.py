@@ -9,6 +9,7 @@ from typing import Protocol
 from ddbetl.connectors.dynamodb.endpoint import Endpoint
 from ddbetl.connectors.dynamodb.signer import Credentials
 from ddbetl.connectors.dynamodb.wire import WireClient, WireSettings
+from ddbetl.plan.catalog import TableDescription
 
 
 class FreshCredentials(Protocol):
@@ -21,11 +22,15 @@ class FreshCredentials(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """An endpoint, how to connect to it, and the credentials for it."""
+    """An endpoint, how to connect to it, and the credentials for it.
+
+    ``describe``: a table as it is now, None if it is gone; may block, and raises ConnectionFailed.
+    """
 
     endpoint: Endpoint
     settings: WireSettings
     credentials: FreshCredentials
+    describe: Callable[[str], TableDescription | None]
 
     def client(self) -> WireClient:
         """A new wire client; belongs to the event loop that uses it first."""

@@ -7,11 +7,13 @@ or writes an item, so nothing here costs a capacity unit; every failure is a Con
 from __future__ import annotations
 
 import os
+import re
 import urllib.request
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -51,8 +53,14 @@ class Control:
 
     @classmethod
     def open(cls, connection: Connection) -> Control:
-        """A client as boto3 finds its configuration, with what the connection says on top."""
-        with explained(connection):
+        """A client as boto3 finds its configuration, with what the connection says on top.
+
+        Everything that boto3 would put into a request, and quote in its errors, is looked at before the first one: no
+        password and no credential is ever in a message.
+        """
+        if connection.endpoint is not None:
+            _endpoint(connection.endpoint, "us-east-1")
+        with explained():
             session = boto3.Session(profile_name=connection.profile, region_name=connection.region)
             if session.region_name is None and os.environ.get("AWS_REGION"):
                 # boto3 knows AWS_DEFAULT_REGION only; the other SDKs, and most machines, have this one.
@@ -66,7 +74,11 @@ class Control:
                 max_pool_connections=AT_ONCE,
             )
             client = session.client("dynamodb", endpoint_url=connection.endpoint, config=config)
-            return cls(connection, client, session)
+        control = cls(connection, client, session)
+        control.endpoint()
+        control.wire_settings(AT_ONCE)
+        control.credentials()
+        return control
 
     def close(self) -> None:
         self.client.close()
@@ -80,13 +92,13 @@ class Control:
 
     def table_names(self) -> tuple[str, ...]:
         """The names of all tables of the account in the region."""
-        with explained(self.connection):
+        with explained():
             pages = self.client.get_paginator("list_tables").paginate()
             return tuple(name for page in pages for name in page["TableNames"])
 
     def describe(self, names: tuple[str, ...]) -> dict[str, TableDescription]:
         """The descriptions of those of the tables that exist."""
-        with explained(self.connection), ThreadPoolExecutor(max_workers=AT_ONCE) as pool:
+        with explained(), ThreadPoolExecutor(max_workers=AT_ONCE) as pool:
             found = pool.map(self._describe, names)
             return {description.name: description for description in found if description is not None}
 
@@ -98,10 +110,7 @@ class Control:
 
     def endpoint(self) -> Endpoint:
         """The endpoint that the wire client speaks to."""
-        try:
-            return Endpoint.parse(self.client.meta.endpoint_url, self.client.meta.region_name)
-        except ValueError as error:
-            raise ConnectionFailed(str(error)) from error
+        return _endpoint(self.client.meta.endpoint_url, self.client.meta.region_name)
 
     def wire_settings(self, max_connections: int) -> WireSettings:
         """Certificates and proxies as boto3 would use them."""
@@ -115,12 +124,16 @@ class Control:
 
     def access(self, connections: int) -> Access:
         """How the data plane reaches this connection's tables, by at most so many connections at once."""
-        return Access(self.endpoint(), self.wire_settings(connections), self.credentials())
+
+        def describe(name: str) -> TableDescription | None:
+            return self.describe((name,)).get(name)
+
+        return Access(self.endpoint(), self.wire_settings(connections), self.credentials(), describe)
 
     def credentials(self) -> CredentialSource:
         """The credentials of the connection, which stay fresh while somebody calls ``refresh`` now and then."""
-        with explained(self.connection):
-            source = CredentialSource(self._session, self.connection)
+        with explained():
+            source = CredentialSource(self._session)
             source.refresh()
             return source
 
@@ -128,9 +141,8 @@ class Control:
 class CredentialSource:
     """Credentials that answer at once, and are refreshed elsewhere, because refreshing may ask a server."""
 
-    def __init__(self, session: boto3.Session, connection: Connection) -> None:
+    def __init__(self, session: boto3.Session) -> None:
         self._session = session
-        self._connection = connection
         self._current: Credentials | None = None
 
     def current(self) -> Credentials:
@@ -140,7 +152,7 @@ class CredentialSource:
 
     def refresh(self) -> None:
         """Ask boto3 for the credentials; it renews them some minutes before they expire. May block on the network."""
-        with explained(self._connection):
+        with explained():
             found = self._session.get_credentials()
             if found is None:
                 raise ConnectionFailed(NO_CREDENTIALS)
@@ -160,7 +172,7 @@ NO_CREDENTIALS = (
 
 
 @contextmanager
-def explained(connection: Connection) -> Iterator[None]:
+def explained() -> Iterator[None]:
     """Turn boto3's exceptions into ConnectionFailed with what to do about them."""
     try:
         yield
@@ -169,7 +181,7 @@ def explained(connection: Connection) -> Iterator[None]:
         message = error.response.get("Error", {}).get("Message", "")
         raise ConnectionFailed(f"{code}: {message}{_advice(code, error.operation_name)}") from error
     except BotoCoreError as error:
-        text = str(error)
+        text = without_userinfo(str(error))
         match type(error).__name__:
             case "NoRegionError":
                 text = (
@@ -183,10 +195,24 @@ def explained(connection: Connection) -> Iterator[None]:
                 text = f"{text} Is the endpoint right, and does the server run?"
         raise ConnectionFailed(text) from error
     except ValueError as error:
-        # boto3 refuses a malformed endpoint URL so.
-        if connection.endpoint is not None and "endpoint" in str(error).lower():
-            raise ConnectionFailed(f"{connection.endpoint!r} is no endpoint: it looks like http://host:port") from error
+        # boto3 refuses a malformed endpoint URL so, which the environment or a configuration file may hold.
+        if "endpoint" in str(error).lower():
+            said = "an endpoint of the AWS settings is none" if "@" in str(error) else str(error)
+            raise ConnectionFailed(f"{said}: it looks like http://host:port") from error
         raise
+
+
+def _endpoint(url: str, region: str) -> Endpoint:
+    try:
+        return Endpoint.parse(url, region)
+    except ValueError as error:
+        raise ConnectionFailed(str(error)) from error
+
+
+def without_userinfo(text: str) -> str:
+    """A text of boto3's without the name and password of a URL in it."""
+    # Up to the last @ of the word: a password may hold some of its own.
+    return re.sub(r"//\S*@", "//***@", text)
 
 
 def _advice(code: str, operation: str) -> str:
@@ -255,7 +281,7 @@ def _description(table: Mapping[str, Any]) -> TableDescription:
     return TableDescription(
         name=table["TableName"],
         arn=table.get("TableArn", ""),
-        created=created.isoformat() if created is not None else "",
+        created=created.astimezone(UTC).isoformat() if created is not None else "",
         status=table.get("TableStatus", "ACTIVE"),
         key=key(table["KeySchema"]),
         billing=billing,

@@ -45,7 +45,7 @@ class Endpoint:
         if parts.username is not None or parts.password is not None:
             raise ValueError("the endpoint URL must not hold a user name or password")
         if parts.path not in ("", "/") or parts.query or parts.fragment:
-            raise ValueError(f"the endpoint {url!r} must be a scheme, a host and a port only, without a path")
+            raise ValueError(f"the endpoint URL{_shown(url)} must be a scheme, a host and a port only, without a path")
         return cls(_scheme(parts), _host(parts), _port(parts), region)
 
     @property
@@ -127,18 +127,22 @@ def _matches(entry: str, endpoint: Endpoint) -> bool:
 
 def _split(url: str, what: str) -> SplitResult:
     """Split a URL with a good scheme, host and port. Raises ``ValueError``, without a URL that may hold a password."""
-    shown = "" if "@" in url else f" {url!r}"
     # urlsplit would drop line breaks silently.
     if not url.isascii() or not url.isprintable() or " " in url:
-        raise ValueError(f"the {what} URL{shown} holds a space or a character that no URL has")
+        raise ValueError(f"the {what} URL{_shown(url)} holds a space or a character that no URL has")
     try:
         parts = urlsplit(url)
         valid = parts.scheme in DEFAULT_PORTS and parts.port != 0 and _is_host(parts.hostname or "")
     except ValueError:
         valid = False
     if not valid:
-        raise ValueError(f"the {what} URL{shown} must look like http://host:port or https://host")
+        raise ValueError(f"the {what} URL{_shown(url)} must look like http://host:port or https://host")
     return parts
+
+
+def _shown(url: str) -> str:
+    """A URL for a message, behind a blank; nothing if it may hold a password."""
+    return "" if "@" in url else f" {url!r}"
 
 
 def _is_host(host: str) -> bool:

@@ -26,7 +26,10 @@ Invariant: no message holds a credential, a proxy's password or a request's body
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC
 from email.utils import parsedate_to_datetime
@@ -51,6 +54,9 @@ class WireError(DdbetlError):
     transient: bool = True
     maybe_processed: bool = False
     stale: bool = False
+    # What was asked of which table, as far as the one who asked has said.
+    operation: str = ""
+    table: str = ""
 
 
 class ClientClosed(WireError):
@@ -163,9 +169,10 @@ KINDS: Mapping[str, Kind] = {
     "TransactionConflict": Kind.TRANSIENT,
     "TransactionConflictException": Kind.TRANSIENT,
     "TransactionInProgressException": Kind.TRANSIENT,
-    # Fresh keys and tokens take a moment until every server knows them, hence UnrecognizedClient.
+    # Fresh keys and tokens take a moment until every server knows them, hence those of unknown keys.
     "ExpiredToken": Kind.CREDENTIALS,
     "ExpiredTokenException": Kind.CREDENTIALS,
+    "InvalidClientTokenId": Kind.CREDENTIALS,
     "UnrecognizedClientException": Kind.CREDENTIALS,
     # A wrong secret key gives the same codes as a wrong clock: service_error compares the clocks.
     "InvalidSignatureException": Kind.SKEW,
@@ -200,7 +207,9 @@ class ServiceError(WireError):
     """An answer with an error in it.
 
     ``code`` is without its namespace; ``HTTP <status>`` where the body is not DynamoDB's. ``server_time`` is the Date
-    header in seconds since 1970 UTC. ``body`` is the whole answer, for what a code brings along.
+    header in seconds since 1970 UTC, ``skew`` how far that is ahead of the time in the request's signature; both are
+    None without a Date. ``body`` is the whole answer, for what a code brings along; it may repeat the request's
+    headers, which the message does not.
     """
 
     def __init__(
@@ -212,6 +221,7 @@ class ServiceError(WireError):
         kind: Kind,
         request_id: str = "",
         server_time: float | None = None,
+        skew: float | None = None,
         throttling_reasons: tuple[ThrottlingReason, ...] = (),
         body: bytes = b"",
     ) -> None:
@@ -222,6 +232,7 @@ class ServiceError(WireError):
         self.kind = kind
         self.request_id = request_id
         self.server_time = server_time
+        self.skew = skew
         self.throttling_reasons = throttling_reasons
         self.body = body
         self.transient = kind is not Kind.TERMINAL
@@ -243,30 +254,55 @@ class _ErrorBody(msgspec.Struct):
     upper_reasons: list[_Reason] | None = msgspec.field(name="ThrottlingReasons", default=None)
 
 
+# A refused signature's message repeats what was signed, and the session token stands there.
+_ECHO = re.compile(
+    r"\s*(?:The Canonical String for this request|The String-to-Sign should|Authorization=).*", re.DOTALL
+)
+
+
+def without_echo(message: str) -> str:
+    """Cut off what a server's message repeats of the request's headers."""
+    return _ECHO.sub("", message)
+
+
 def service_error(status: int, headers: Mapping[bytes, bytes], body: bytes, signed_at: float) -> ServiceError:
     """Read the error in an answer; header names in lower case, ``signed_at`` is the request's time in seconds."""
-    try:
-        parsed = msgspec.json.decode(body, type=_ErrorBody)
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        parsed = _ErrorBody()
+    parsed = _error_body(body)
     code = parsed.type.rpartition("#")[2] or f"HTTP {status}"
     server_time = _seconds(headers.get(b"date"))
+    skew = server_time - signed_at if server_time is not None else None
     kind = kind_of(code, status)
-    if kind is Kind.SKEW and (server_time is None or abs(server_time - signed_at) < SKEW_SECONDS):
+    if kind is Kind.SKEW and (skew is None or abs(skew) < SKEW_SECONDS):
         kind = Kind.TERMINAL
     return ServiceError(
         code,
-        parsed.lower_message or parsed.upper_message or "",
+        without_echo(parsed.lower_message or parsed.upper_message or ""),
         status=status,
         kind=kind,
         request_id=headers.get(b"x-amzn-requestid", b"").decode("latin-1"),
         server_time=server_time,
+        skew=skew,
         throttling_reasons=tuple(
             ThrottlingReason(reason.reason, reason.resource)
             for reason in parsed.upper_reasons or parsed.lower_reasons or ()
         ),
         body=body,
     )
+
+
+def _error_body(body: bytes) -> _ErrorBody:
+    """What an answer says of its error; what cannot be read of it is left out."""
+    with suppress(msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return msgspec.json.decode(body, type=_ErrorBody)
+    # Half of a surrogate pair, bytes that are no text, a value of another type: the rest still says something.
+    try:
+        found = json.loads(body.decode(errors="replace"))
+    except (ValueError, RecursionError):
+        return _ErrorBody()
+    if not isinstance(found, dict):
+        return _ErrorBody()
+    texts = {name: text.encode(errors="replace").decode() for name, text in found.items() if isinstance(text, str)}
+    return _ErrorBody(texts.get("__type", ""), texts.get("message"), texts.get("Message"))
 
 
 def _seconds(date: bytes | None) -> float | None:

@@ -6,22 +6,34 @@ In and out: JSON bytes. Invariant: items stay raw; only what steers the job is d
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
 
+TOO_DEEP = "it is nested more deeply than anything of DynamoDB's"
 RAW_NONE = msgspec.Raw(b"")
+# More units than any one request can use: 16 MB into a table with all its indexes is less.
+MOST_UNITS = 1e6
 
 
 class Capacity(msgspec.Struct):
-    """ConsumedCapacity, as far as it is charged; index writes are in ``units`` already."""
+    """ConsumedCapacity, as far as it is charged; index writes are in ``units`` already.
+
+    ``units`` is from 0 to ``MOST_UNITS``, whatever the server says.
+    """
 
     units: float = msgspec.field(name="CapacityUnits", default=0.0)
 
+    def __post_init__(self) -> None:
+        if not 0.0 <= self.units <= MOST_UNITS:
+            self.units = 0.0 if math.isnan(self.units) else min(max(self.units, 0.0), MOST_UNITS)
+
 
 class ScanAnswer(msgspec.Struct, rename="pascal"):
-    """A page of Scan. ``last_evaluated_key`` is empty on the last one."""
+    """A page of Scan: ``items`` is a list, of ``count`` items if the server counts well; ``last_evaluated_key`` is
+    empty on the last one."""
 
     items: msgspec.Raw
     count: int
@@ -74,24 +86,62 @@ def scan_body(fixed: str, segment: int, segments: int, start: bytes, limit: int 
 
 
 def read_scan(body: bytes) -> ScanAnswer:
-    """Read an answer to Scan; raises ValueError for what is none."""
+    """Read an answer to Scan; raises ValueError for what is none.
+
+    The items are counted where they are read: by the statement, or by ``read_page``.
+    """
+    answer = _scan_answer(body)
+    if not 0 <= answer.count <= answer.scanned_count:
+        raise ValueError(f"Count is {answer.count:,}, ScannedCount {answer.scanned_count:,}")
+    if bytes(memoryview(answer.items)[:1]) != b"[":
+        raise ValueError("Items is no list")
+    if not answer.count and items_of(answer.items):
+        raise ValueError("Count is 0, and Items holds some")
+    after = answer.last_evaluated_key
+    if after != RAW_NONE:
+        key = json.loads(bytes(after))
+        if not isinstance(key, dict | None):
+            raise ValueError("LastEvaluatedKey is no object")
+        if not key:
+            answer.last_evaluated_key = RAW_NONE
+    return answer
+
+
+def read_page(body: bytes) -> tuple[ScanAnswer, list[msgspec.Raw]]:
+    """Read an answer to Scan with its items, which are counted; raises ValueError for what is none."""
+    answer = read_scan(body)
+    items = items_of(answer.items)
+    if len(items) != answer.count:
+        raise ValueError(f"Count is {answer.count:,}, and Items holds {len(items):,}")
+    return answer, items
+
+
+def _scan_answer(body: bytes) -> ScanAnswer:
     try:
         return _scan.decode(body)
     except msgspec.ValidationError:
         raise
+    except RecursionError:
+        raise ValueError(TOO_DEEP) from None
     except msgspec.DecodeError:
         # Half of a surrogate pair: the standard library takes it, and writes it as it was.
         found = json.loads(body)
+        if not isinstance(found, dict):
+            raise ValueError("it is no object") from None
         raw = ("Items", "LastEvaluatedKey")
         return msgspec.convert({n: _again(v) if n in raw else v for n, v in found.items()}, ScanAnswer)
 
 
 def items_of(items: bytes | memoryview | msgspec.Raw) -> list[msgspec.Raw]:
-    """The raw items of a page."""
+    """The raw items of a page; raises ValueError for what is no list."""
     try:
         return _items.decode(items)
+    except msgspec.ValidationError:
+        raise
     except msgspec.DecodeError:
         return [_again(item) for item in json.loads(bytes(items))]
+    except RecursionError:
+        raise ValueError(TOO_DEEP) from None
 
 
 def _again(value: Any) -> msgspec.Raw:
@@ -99,7 +149,11 @@ def _again(value: Any) -> msgspec.Raw:
 
 
 def read_batch_write(body: bytes) -> BatchWriteAnswer:
-    return _batch.decode(body)
+    """Read an answer to BatchWriteItem; raises ValueError for what is none."""
+    try:
+        return _batch.decode(body)
+    except RecursionError:
+        raise ValueError(TOO_DEEP) from None
 
 
 def batch_write_body(table: str, entries: Sequence[bytes | msgspec.Raw]) -> bytes:
@@ -123,3 +177,50 @@ def key_contents(body: bytes | memoryview, names: Sequence[str]) -> list[list[di
     """The named attributes of each item of a BatchWriteItem request to one table; S, N or B, as a key's are."""
     (entries,) = _open_request.decode(body).request_items.values()
     return [[_content.decode(entry.put_request.item[name]) for name in names] for entry in entries]
+
+
+class UnprocessedKeys(msgspec.Struct, rename="pascal"):
+    keys: list[dict[str, Any]]
+
+
+class BatchGetAnswer(msgspec.Struct, rename="pascal"):
+    """Items by table, raw, and keys that were not looked at."""
+
+    responses: dict[str, list[msgspec.Raw]]
+    unprocessed_keys: dict[str, UnprocessedKeys] = {}
+    consumed_capacity: list[Capacity] | None = None
+
+    @property
+    def units(self) -> float | None:
+        """What was consumed, None where the server does not say."""
+        return sum(one.units for one in self.consumed_capacity) if self.consumed_capacity else None
+
+
+_batch_get = msgspec.json.Decoder(BatchGetAnswer)
+
+
+def batch_get_body(fixed: str, keys: Sequence[Mapping[str, Any]]) -> bytes:
+    """A BatchGetItem request of keys, with the projection of a Scan request; without its filter."""
+    scan = json.loads(fixed)
+    wanted: dict[str, Any] = {"Keys": list(keys)}
+    if (projection := scan.get("ProjectionExpression")) is not None:
+        used = set(projection.split(", "))
+        names = {mark: name for mark, name in scan["ExpressionAttributeNames"].items() if mark in used}
+        wanted |= {"ProjectionExpression": projection, "ExpressionAttributeNames": names}
+    if scan.get("ConsistentRead"):
+        wanted["ConsistentRead"] = True
+    request = {"RequestItems": {scan["TableName"]: wanted}, "ReturnConsumedCapacity": "TOTAL"}
+    return json.dumps(request, separators=(",", ":")).encode()
+
+
+def read_batch_get(body: bytes) -> BatchGetAnswer:
+    """Read an answer to BatchGetItem; raises ValueError for what is none."""
+    try:
+        return _batch_get.decode(body)
+    except msgspec.ValidationError:
+        raise
+    except msgspec.DecodeError:
+        # Half of a surrogate pair, as in read_scan.
+        found = json.loads(body)
+        found["Responses"] = {name: [_again(item) for item in items] for name, items in found["Responses"].items()}
+        return msgspec.convert(found, BatchGetAnswer)

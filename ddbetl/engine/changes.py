@@ -1,0 +1,102 @@
+"""What is different between a job that was begun and the plan that would go on with it.
+
+In: the job's record and a plan. Out: sentences, none where the plan may go on. Invariant: a plan with another
+fingerprint always differs in something.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from difflib import SequenceMatcher
+from typing import Any
+
+from ddbetl.engine.store import JobRecord
+
+# Lines of a spec that are shown.
+LINES = 4
+
+
+def changes(record: JobRecord, fingerprint: str, identity: Mapping[str, Any], text: str) -> tuple[str, ...]:
+    """The differences; ``text``: the spec's, now."""
+    if fingerprint == record.fingerprint:
+        return ()
+    before = record.identity
+    found = [
+        *_values("parameter", before["parameters"], identity["parameters"]),
+        *_values("LET", before["lets"], identity["lets"]),
+        *_tables(before["tables"], identity["tables"]),
+        *_target(before["target"], identity["target"]),
+        *(
+            f"{what}: it was {before[name]}, and is {identity[name]}"
+            for name, what in NAMES.items()
+            if before[name] != identity[name]
+        ),
+    ]
+    said = [name for name in PARTS if before[name] != identity[name]]
+    found += _lines(str(record.inputs.get("text", "")), text, said)
+    return tuple(found) or ("the plan is another one, made by another version of ddbetl",)
+
+
+# Parts of the identity whose value can be shown, and those that only the spec's text can show.
+NAMES = {"limit": "LIMIT", "on_conflict": "ON CONFLICT", "on_error": "ON ERROR", "zone": "timezone"}
+PARTS = {"where": "WHERE", "columns": "the columns of SELECT", "star": "the columns of SELECT"}
+
+
+def _values(kind: str, before: Iterable[Sequence[str]], now: Iterable[Sequence[str]]) -> Iterator[str]:
+    was = {name: value for name, value in before}  # noqa: C416 - lists, as JSON has them
+    is_ = {name: value for name, value in now}  # noqa: C416
+    for name in sorted({*was, *is_}):
+        if was.get(name) != is_.get(name):
+            yield f"{kind} {name}: it was {was.get(name, 'not there')}, and is {is_.get(name, 'not there')}"
+
+
+def _tables(before: Sequence[Sequence[str]], now: Sequence[Sequence[str]]) -> Iterator[str]:
+    was, is_ = {_place(table): table for table in before}, {_place(table): table for table in now}
+    for place in sorted(was.keys() - is_.keys()):
+        yield f"table {place[0]} was read, and is not read any more"
+    for place in sorted(is_.keys() - was.keys()):
+        yield f"table {place[0]} is read, and was not there"
+    for place in sorted(was.keys() & is_.keys()):
+        yield from _made_anew(was[place], is_[place])
+
+
+def _target(before: Sequence[str] | None, now: Sequence[str] | None) -> Iterator[str]:
+    if before is None or now is None or before == now:
+        return
+    if _place(before) != _place(now):
+        yield f"target: it was {before[0]}, and is {now[0]}"
+    else:
+        yield from _made_anew(before, now)
+
+
+def _place(table: Sequence[str]) -> tuple[str, str]:
+    name, endpoint = table[:2]
+    return name, endpoint
+
+
+def _made_anew(before: Sequence[str], now: Sequence[str]) -> Iterator[str]:
+    name = before[0]
+    if before[2] != now[2]:
+        yield f"table {name} is another one: its ARN was {before[2]}, and is {now[2]}"
+    elif before[3] != now[3]:
+        yield f"table {name} was made anew at {now[3]}; the job knows the one of {before[3]}"
+
+
+def _lines(before: str, now: str, said: Sequence[str]) -> Iterator[str]:
+    """The lines of a spec that differ, where its meaning does."""
+    if not said:
+        return
+    was, is_ = before.splitlines(), now.splitlines()
+    shown = 0
+    for kind, low, high, new_low, new_high in SequenceMatcher(None, was, is_, autojunk=False).get_opcodes():
+        if kind == "equal" or shown == LINES:
+            continue
+        shown += 1
+        old, new = " ".join(was[low:high]).strip(), " ".join(is_[new_low:new_high]).strip()
+        yield (
+            f"line {new_low + 1}: it was `{old}`, and is `{new}`"
+            if old and new
+            else (f"line {new_low + 1} is new: `{new}`" if new else f"line {low + 1} is gone: `{old}`")
+        )
+    if not shown:
+        yield " and ".join(dict.fromkeys(PARTS[name] for name in said))

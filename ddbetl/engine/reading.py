@@ -1,0 +1,156 @@
+"""Readers: the splits of a job to pages.
+
+In: splits, each at its position. Out: pages in a queue. Invariants: a page is known to its split before it is on its
+way; no more pages wait than the queue and the readers can hold.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from random import Random
+from typing import Protocol
+
+import msgspec
+
+from ddbetl.connectors.dynamodb.budget import Budget
+from ddbetl.connectors.dynamodb.requests import ScanAnswer, read_scan, scan_body
+from ddbetl.engine.flow import BoundedQueue
+from ddbetl.engine.log import EventLog
+from ddbetl.engine.meter import Meter
+from ddbetl.engine.sending import Course, Sender
+from ddbetl.engine.splits import Page, Split
+from ddbetl.plan.budget import EVENTUAL_BYTES, STRONG_BYTES
+from ddbetl.plan.catalog import Connection
+
+# Segments read at once, over all tables, where the tables have that many.
+READERS = 32
+# The most units that one page costs: 1 MB, eventually consistent.
+PAGE_UNITS = 128
+# A page is no larger than what can be written in so many seconds; in items, at least, and where it matters at most.
+PAGE_SECONDS = 5.0
+SMALLEST_PAGE = 100
+LARGEST_PAGE = 5_000
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """A page: ``scanned`` items, of which ``count`` were sent; ``after`` is empty for a split's last page."""
+
+    items: msgspec.Raw
+    count: int
+    scanned: int
+    after: bytes
+
+
+class Source(Protocol):
+    """Where pages come from. ``wait`` until the next page of a split may be asked for, then ``fetch`` it."""
+
+    async def wait(self, split: Split) -> None: ...
+
+    async def fetch(self, split: Split) -> Fetched: ...
+
+
+@dataclass(slots=True)
+class Tables:
+    """The tables of a plan, by parallel Scan. ``senders``: by connection. ``write``: the target's budget."""
+
+    senders: Mapping[Connection, Sender]
+    consistent: bool
+    write: Budget
+    # What a split's next page will probably cost, in units: as much as its last one.
+    _estimates: dict[Split, float] = field(default_factory=dict)
+
+    async def wait(self, split: Split) -> None:
+        estimate = self._estimates.setdefault(split, self._first_page(split))
+        await split.table.budget.acquire(estimate)
+
+    async def fetch(self, split: Split) -> Fetched:
+        scan, budget = split.table.scan, split.table.budget
+        body = scan_body(scan.request, split.segment, split.table.segments, split.next, self._limit)
+        estimate = self._estimates.pop(split)
+        sender = self.senders[scan.table.connection]
+        answer, size = await sender.request("Scan", body, scan.table.name, _read_scan, budget, estimate)
+        # A server that does not say what it consumed is taken at the page's size.
+        used = size / self._unit_bytes
+        if answer.consumed_capacity is not None:
+            used = answer.consumed_capacity.units
+        budget.settle(estimate, used)
+        self._estimates[split] = used
+        after = bytes(answer.last_evaluated_key)
+        if after == b"null":
+            after = b""
+        if not after:
+            del self._estimates[split]
+        return Fetched(answer.items, answer.count, answer.scanned_count, after)
+
+    @property
+    def _limit(self) -> int | None:
+        """Items of a page where writing is slow: a page is done as a whole, or written again by the next run."""
+        rate = self.write.rate
+        if rate is None or rate * PAGE_SECONDS >= LARGEST_PAGE:
+            return None
+        return max(SMALLEST_PAGE, int(rate * PAGE_SECONDS))
+
+    @property
+    def _unit_bytes(self) -> int:
+        return STRONG_BYTES if self.consistent else EVENTUAL_BYTES
+
+    def _first_page(self, split: Split) -> float:
+        most = PAGE_UNITS * (2 if self.consistent else 1)
+        description = split.table.scan.table.description
+        size = description.size if description is not None else 0
+        return min(most, size / split.table.segments / self._unit_bytes + 1) if size else most
+
+
+@dataclass(slots=True)
+class Reading:
+    """Reads all tables at once, each in some segments at once."""
+
+    source: Source
+    pages: BoundedQueue[Page]
+    meter: Meter
+    course: Course
+    log: EventLog
+    _places: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(READERS))
+
+    def start(self, stages: asyncio.TaskGroup, splits: Sequence[Split], shuffle: Random) -> list[asyncio.Task[None]]:
+        """A task for each reader; neighbouring segments heat one partition, so they are shuffled."""
+        waiting: dict[int, deque[Split]] = {number: deque() for number in range(len(self.meter.tables))}
+        for split in shuffle.sample(splits, len(splits)):
+            if not split.done:
+                waiting[split.number].append(split)
+        at_once = max(1, READERS // max(1, sum(map(bool, waiting.values()))))
+        return [
+            stages.create_task(self._read_all(queue))
+            for queue in waiting.values()
+            for _ in range(min(at_once, len(queue)))
+        ]
+
+    async def _read_all(self, waiting: deque[Split]) -> None:
+        while waiting and not self.course.ended:
+            await self._read(waiting.popleft())
+
+    async def _read(self, split: Split) -> None:
+        while not self.course.ended:
+            await split.places.acquire()
+            await self.source.wait(split)
+            # Only now a place among the readers: a table with a small budget holds up no other while it waits.
+            async with self._places:
+                if self.course.ended:
+                    return
+                found = await self.source.fetch(split)
+                page = split.page(found.items, found.count, found.scanned, found.after)
+                if found.count:
+                    await self.pages.put(page, len(found.items))
+                else:
+                    page.close(1)
+            if not found.after:
+                return
+
+
+def _read_scan(body: bytes) -> tuple[ScanAnswer, int]:
+    """A page of Scan, and its size in bytes."""
+    return read_scan(body), len(body)

@@ -1,0 +1,124 @@
+"""Requests that are repeated until they succeed, as long as repeating can mend what is wrong.
+
+In: a request, its reader, the budget that pays for it. Out: the answer. Invariant: what an attempt may have used is
+charged; a stop waits for the attempt that is out, and for no other.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import TypeVar
+
+from ddbetl.connectors.dynamodb.access import Access
+from ddbetl.connectors.dynamodb.advice import status_text
+from ddbetl.connectors.dynamodb.budget import Budget
+from ddbetl.connectors.dynamodb.failures import Kind, MalformedResponse, ServiceError, WireError
+from ddbetl.connectors.dynamodb.retry import Retry, RetryPolicy, retrying
+from ddbetl.connectors.dynamodb.wire import WireClient
+from ddbetl.engine.log import EventLog
+from ddbetl.engine.meter import Meter
+from ddbetl.errors import ConnectionFailed
+
+T = TypeVar("T")
+
+
+@dataclass(slots=True, eq=False)
+class Course:
+    """Where a run is going. ``left``: rows that LIMIT still allows, None for all; ``stopping``: somebody has asked."""
+
+    left: int | None = None
+    stopping: bool = False
+
+    @property
+    def limit_reached(self) -> bool:
+        return self.left == 0
+
+    @property
+    def ended(self) -> bool:
+        return self.stopping or self.limit_reached
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Sender:
+    """Sends the requests of one connection."""
+
+    access: Access
+    client: WireClient
+    meter: Meter
+    course: Course
+    log: EventLog
+    policy: RetryPolicy
+    sleep: Callable[[float], Awaitable[None]]
+    clock: Callable[[], float] = time.monotonic
+
+    async def request(
+        self,
+        operation: str,
+        body: bytes | memoryview,
+        table: str,
+        read: Callable[[bytes], T],
+        budget: Budget,
+        units: float,
+    ) -> T:
+        """Send a request of ``table`` until it succeeds; ``read`` raises ValueError for what is no answer to it.
+
+        The caller has acquired ``units`` for the first attempt and settles the one that succeeds; what the attempts
+        between may have used is charged here. Raises the WireError that repeating cannot mend, with a note of what was
+        asked.
+        """
+        failed: WireError | None = None
+
+        async def exchange() -> T:
+            if failed is not None:
+                if isinstance(failed, ServiceError) and failed.kind is Kind.CREDENTIALS:
+                    await self.refresh()
+                budget.settle(units, units if failed.maybe_processed else 0.0)
+                await budget.acquire(units)
+            response = await self.client.request(operation, body)
+            try:
+                return read(response.body)
+            except ValueError as error:
+                raise MalformedResponse(f"the answer is not DynamoDB's: {error}") from error
+
+        def retried(retry: Retry) -> None:
+            nonlocal failed
+            failed = retry.error
+            self._repeats(retry.error, operation, table, budget)
+            if self.course.stopping:
+                # A stop waits for requests that are out, not for those that go wrong again and again.
+                raise asyncio.CancelledError
+
+        try:
+            answer = await retrying(exchange, self.policy, on_retry=retried, sleep=self.sleep, clock=self.clock)
+        except WireError as error:
+            error.operation, error.table = operation, table
+            raise
+        self.meter.waiting = None
+        return answer
+
+    def throttled(self, table: str, budget: Budget, reason: str) -> None:
+        """Slow down, and say why."""
+        before = budget.rate
+        budget.throttled()
+        self.meter.waiting = reason
+        self.log.write("warning", "throttled", table=table, reason=reason, rate_before=before, rate=budget.rate)
+
+    async def refresh(self) -> None:
+        """Renew credentials; where that fails the present ones may be good for a while, so the requests decide."""
+        try:
+            await asyncio.to_thread(self.access.credentials.refresh)
+        except ConnectionFailed as error:
+            self.meter.waiting = f"the credentials cannot be renewed: {error}"
+            self.log.write("warning", "credentials_not_renewed", message=str(error))
+
+    def _repeats(self, error: WireError, operation: str, table: str, budget: Budget) -> None:
+        self.meter.retries += 1
+        text = status_text(error, table)
+        if isinstance(error, ServiceError) and error.kind is Kind.THROTTLING:
+            self.throttled(table, budget, text)
+            return
+        self.meter.waiting = text
+        self.log.write("warning", "retry", operation=operation, table=table, message=text)

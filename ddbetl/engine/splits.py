@@ -1,0 +1,169 @@
+"""Splits and their pages: what is done, in the order in which it may be remembered.
+
+In: pages as they are read, and what becomes of their rows. Out: positions, counts and rejects for the job's store.
+Invariant: a split's position is behind a page only when every row of that page, and of the pages before it, is
+filtered, skipped, a reject, or acknowledged by the target. All of it happens in the event loop's thread.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass, field, fields
+
+import msgspec
+
+from ddbetl.engine.meter import TableMeter, Tally
+from ddbetl.engine.store import Counts, SplitState
+
+# Pages of one split that may be under way at once: what waits behind a slow one is bounded.
+OPEN_PAGES = 64
+
+
+@dataclass(slots=True, eq=False)
+class Page:
+    """A page on its way: its raw items, and what became of them so far.
+
+    ``after``: where the next page begins, empty for a split's last one. ``open``: rows that the target has not
+    acknowledged, and one for the page itself until it is transformed.
+    """
+
+    split: Split
+    items: msgspec.Raw
+    count: int
+    after: bytes
+    tally: Tally = field(default_factory=Tally)
+    rejects: list[bytes] = field(default_factory=list)
+    open: int = 1
+
+    @property
+    def table(self) -> TableMeter:
+        return self.split.table
+
+    def add(self, **rows: int) -> None:
+        """Count rows, for the page and at once for all to see."""
+        self.tally.add(**rows)
+        self.table.tally.add(**rows)
+
+    def hand_over(self, rows: int) -> None:
+        """Count rows that are on their way to the target."""
+        self.add(passed=rows)
+        self.open += rows
+
+    def wrote(self, rows: int) -> None:
+        """Count rows that the target has acknowledged."""
+        self.add(written=rows)
+        self.close(rows)
+
+    def refused(self) -> None:
+        """Take back a row that was handed over: it becomes a reject, or is skipped."""
+        self.add(passed=-1)
+
+    def close(self, rows: int) -> None:
+        """Say that nothing more will come of so many rows, or of the page itself."""
+        self.open -= rows
+        if not self.open:
+            # The page itself may have to wait for its predecessors; its items need not.
+            self.items = NOTHING
+            self.split.closed()
+
+
+@dataclass(slots=True, eq=False)
+class Split:
+    """A part of a table that is read page after page: a segment, by its number.
+
+    ``next``: where the next page begins that will be read. ``position``: where another run of the job would begin.
+    ``tally``: of the pages before ``position``.
+    """
+
+    ledger: Ledger
+    table: TableMeter
+    number: int
+    segment: int
+    position: bytes = b""
+    done: bool = False
+    tally: Tally = field(default_factory=Tally)
+    next: bytes = b""
+    places: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(OPEN_PAGES))
+    _open: deque[Page] = field(default_factory=deque)
+
+    def page(self, items: msgspec.Raw, count: int, scanned: int, after: bytes) -> Page:
+        """A page that has just been read; ``scanned`` items, of which the server has sent ``count``."""
+        page = Page(self, items, count, after)
+        page.add(read=scanned, filtered=scanned - count)
+        self._open.append(page)
+        self.next = after
+        return page
+
+    def closed(self) -> None:
+        """Move behind the pages of which all is done; one that is done before its predecessor waits for it."""
+        while self._open and not self._open[0].open:
+            page = self._open.popleft()
+            self.position, self.done = page.after, not page.after
+            self.tally.add(**page.tally.counts())
+            self.ledger.moved(self, page.rejects)
+            self.places.release()
+        if self.done:
+            self.table.segments_done += 1
+
+    def state(self) -> SplitState:
+        counts = {field.name: getattr(self.tally, field.name) for field in fields(Counts)}
+        return SplitState(self.number, self.segment, self.position, self.done, Counts(**counts))
+
+
+NOTHING = msgspec.Raw(b"[]")
+
+
+class Ledger:
+    """The splits of a job, and what of them the store does not know yet."""
+
+    def __init__(self, tables: Sequence[TableMeter], states: Sequence[SplitState]) -> None:
+        known = {(state.table, state.segment): state for state in states}
+        self.splits: list[Split] = []
+        self._moved: dict[Split, None] = {}
+        self._rejects: list[bytes] = []
+        for number, table in enumerate(tables):
+            for segment in range(table.segments):
+                split = Split(self, table, number, segment)
+                if (state := known.get((number, segment))) is not None:
+                    split.position = split.next = state.position
+                    split.done = state.done
+                    split.tally = _tally(state.counts)
+                    table.segments_done += state.done
+                self.splits.append(split)
+        self.settle()
+
+    @property
+    def done(self) -> bool:
+        return all(split.done for split in self.splits)
+
+    @property
+    def changed(self) -> bool:
+        return bool(self._moved)
+
+    def moved(self, split: Split, rejects: Sequence[bytes]) -> None:
+        """Remember that a split has a new position, with the rejects of the page before it."""
+        self._moved[split] = None
+        self._rejects += rejects
+
+    def take(self) -> tuple[list[SplitState], list[bytes]]:
+        """What has changed since the last call: the splits, and the lines of the rejects."""
+        moved, rejects = [split.state() for split in self._moved], self._rejects
+        self._moved, self._rejects = {}, []
+        return moved, rejects
+
+    def settle(self) -> int:
+        """Count for each table what is done for good, and no page that is half done; rows written of such pages."""
+        half = sum(table.tally.written for table in {id(split.table): split.table for split in self.splits}.values())
+        for split in self.splits:
+            split.table.tally = Tally()
+        for split in self.splits:
+            split.table.tally.add(**split.tally.counts())
+            half -= split.tally.written
+        return half
+
+
+def _tally(counts: Counts) -> Tally:
+    found = {field.name: getattr(counts, field.name) for field in fields(Counts)}
+    return Tally(**found, passed=counts.written)
