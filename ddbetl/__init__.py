@@ -1,7 +1,8 @@
 """ddbetl: declarative ETL for DynamoDB.
 
-``compile`` makes a Plan of a spec, which can be explained, previewed and run; ``check`` does so offline; ``describe``
-looks at a table. Everything is loaded when it is first used, so that importing ddbetl costs nothing.
+``compile`` makes a Plan of a spec, which can be explained, previewed and run; ``check`` does so offline; ``reopen``
+makes the plan of an unfinished job; ``describe`` looks at a table. Everything is loaded when it is first used, so that
+importing ddbetl costs nothing.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from ddbetl.api import Plan, check, compile, describe
+    from ddbetl.api import Plan, check, compile, describe, reopen
     from ddbetl.errors import ConnectionFailed, DdbetlError, JobFailed, RowError, SpecError
 
 __all__ = [
@@ -25,11 +26,12 @@ __all__ = [
     "check",
     "compile",
     "describe",
+    "reopen",
 ]
 
 
 def __getattr__(name: str) -> Any:
-    if name in ("Plan", "check", "compile", "describe"):
+    if name in ("Plan", "check", "compile", "describe", "reopen"):
         from ddbetl import api
 
         return getattr(api, name)

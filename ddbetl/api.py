@@ -67,13 +67,16 @@ class Inputs:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """A compiled spec. ``sites``: where its connections lead; empty when it was made offline."""
+    """A compiled spec. ``sites``: where its connections lead; empty when it was made offline. ``rejects``: the file of
+    rejects whose rows alone are read; see ``over``."""
 
     physical: PhysicalPlan
     inputs: Inputs
     sites: Mapping[Connection, Site] = field(default_factory=dict)
+    rejects: Path | None = None
     # The sessions that the catalog was asked by: asking for credentials once more could ask a person once more.
     controls: Mapping[Connection, Control] = field(default_factory=dict, repr=False, compare=False)
+    _catalog: Catalog = field(default_factory=Catalog, repr=False, compare=False)
 
     @property
     def source(self) -> SourceText:
@@ -99,6 +102,31 @@ class Plan:
         access = self._access(connections=4)
         return run_async(lambda: preview(self.physical, access, rows))
 
+    def over(self, rejects: str | os.PathLike[str]) -> Plan:
+        """The plan over the rows of a file of rejects alone, which are read again by their keys.
+
+        Raises JobFailed for a file that is none, or names tables that the plan does not read.
+        """
+        from ddbetl.engine.again import tables_of
+
+        path = Path(rejects).resolve()
+        rows = tables_of(path)
+        if strange := rows.keys() - {scan.table.name for scan in self.physical.scans}:
+            raise JobFailed(f"{path} has rows of {', '.join(sorted(strange))}, which the spec does not read")
+        if not rows:
+            raise JobFailed(f"{path} has no rejected rows: there is nothing to run")
+        return self._over(path, rows)
+
+    def _over(self, path: Path, rows: Mapping[str, int]) -> Plan:
+        scans = []
+        for scan in self.physical.scans:
+            if (count := rows.get(scan.table.name)) is not None:
+                # What is read of the table, as far as progress is concerned.
+                known = scan.table.description
+                described = replace(known, items=count, size=0) if known is not None else None
+                scans.append(replace(scan, table=replace(scan.table, description=described)))
+        return replace(self, physical=replace(self.physical, scans=tuple(scans)), rejects=path)
+
     def run(
         self,
         *,
@@ -107,16 +135,14 @@ class Plan:
         interval: float = 0.25,
         stop: threading.Event | None = None,
         job: str | None = None,
-        from_rejects: str | os.PathLike[str] | None = None,
         log_file: str | os.PathLike[str] | None = None,
         metrics_file: str | os.PathLike[str] | None = None,
     ) -> RunReport:
         """Run the plan to its end; without a question, so ask before.
 
-        ``job``: the unfinished job to go on with; otherwise a new one is begun in ``state_dir``. ``from_rejects``: only
-        the rows of a file of rejects, which are read again by their keys. ``progress`` is called every ``interval``
-        seconds, and once at the end. Setting ``stop`` ends the run early, after what is in flight. ``log_file`` gets
-        the log as JSON lines, ``metrics_file`` the progress as Prometheus reads it.
+        ``job``: the unfinished job to go on with; otherwise a new one is begun in ``state_dir``. ``progress`` is called
+        every ``interval`` seconds, and once at the end. Setting ``stop`` ends the run early, after what is in flight.
+        ``log_file`` gets the log as JSON lines, ``metrics_file`` the progress as Prometheus reads it.
 
         Raises JobFailed when the run cannot go on; its message says how to.
         """
@@ -128,7 +154,7 @@ class Plan:
 
         access = self._access(connections=READERS + WRITERS)
         begun = Path(state_dir) / "jobs" / job if job is not None else None
-        store = JobStore.open(begun) if begun is not None else self._begin(state_dir, from_rejects)
+        store = JobStore.open(begun) if begun is not None else self._begin(state_dir)
         stopped = stop or threading.Event()
         outlook = Outlook(
             progress,
@@ -137,24 +163,20 @@ class Plan:
             Path(log_file) if log_file is not None else None,
         )
         try:
-            self._check_job(store.record)
-            source = self._source(store.record)
-            return run_async(lambda: execute(self.physical, access, store, stopped, outlook, source))
+            plan = self if job is None else self._as_of(store.record, store.rates())
+            plan._check_job(store.record)
+            source = plan._source()
+            return run_async(lambda: execute(plan.physical, access, store, stopped, outlook, source))
         finally:
             store.close()
 
-    def begin(
-        self,
-        *,
-        state_dir: str | os.PathLike[str] = STATE_DIR,
-        from_rejects: str | os.PathLike[str] | None = None,
-    ) -> str:
+    def begin(self, *, state_dir: str | os.PathLike[str] = STATE_DIR) -> str:
         """Make a job of the plan without running it, for ``run(job=...)``, also in another process; its id."""
-        store = self._begin(state_dir, from_rejects)
+        store = self._begin(state_dir)
         store.close()
         return store.record.id
 
-    def _begin(self, state_dir: str | os.PathLike[str], from_rejects: str | os.PathLike[str] | None) -> JobStore:
+    def _begin(self, state_dir: str | os.PathLike[str]) -> JobStore:
         from ddbetl.engine.executor import record_of
         from ddbetl.engine.store import JobStore
 
@@ -162,59 +184,65 @@ class Plan:
             raise JobFailed("the spec has no target: INSERT INTO table, or --into table, gives it one")
         if not self.controls:
             raise JobFailed(OFFLINE)
-        rejects = str(Path(from_rejects).resolve()) if from_rejects is not None else None
-        if rejects is not None:
-            self._check_rejects(Path(rejects))
-        inputs = asdict(self.inputs) | {"from_rejects": rejects}
+        inputs = asdict(self.inputs) | {"from_rejects": str(self.rejects) if self.rejects is not None else None}
         made = datetime.now(UTC)
         job_id = made.strftime("%Y%m%d-%H%M%S-") + secrets.token_hex(2)
-        segments = 1 if rejects is not None else None
+        segments = 1 if self.rejects is not None else None
         record = record_of(self.physical, job_id, made.isoformat(timespec="seconds"), inputs, segments=segments)
         return JobStore.create(Path(state_dir) / "jobs" / job_id, record)
 
-    def _source(self, record: JobRecord) -> Callable[[Mapping[Connection, Sender]], Source] | None:
+    def _source(self) -> Callable[[Mapping[Connection, Sender]], Source] | None:
         """Where a job's rows come from, if not from the plan's tables."""
         from ddbetl.engine.again import RejectedRows
 
-        path = record.inputs.get("from_rejects")
+        path = self.rejects
         if path is None:
             return None
-        return lambda senders: RejectedRows(Path(path), senders, self.physical.logical.consistent_read)
+        return lambda senders: RejectedRows(path, senders, self.physical.logical.consistent_read)
 
     def _check_job(self, record: JobRecord) -> None:
         """Refuse to go on with a job of another plan."""
         from ddbetl.engine.changes import changes
 
+        if record.inputs.get("from_rejects") != (str(self.rejects) if self.rejects is not None else None):
+            raise JobFailed(f"job {record.id} reads other rows: --from-rejects makes a job of its own")
         found = changes(record, self.physical.fingerprint, self.physical.identity, self.inputs.text)
         if found:
             raise JobFailed(not_the_same(record, found))
 
-    def _check_rejects(self, path: Path) -> None:
-        """Refuse a file that names tables which the plan does not read."""
-        from ddbetl.engine.again import tables_of
-
-        names = {scan.table.name for scan in self.physical.scans}
-        strange = tables_of(path).keys() - names
-        if strange:
-            raise JobFailed(f"{path} has rows of {', '.join(sorted(strange))}, which the spec does not read")
-
-    def unfinished(
-        self,
-        state_dir: str | os.PathLike[str] = STATE_DIR,
-        from_rejects: str | os.PathLike[str] | None = None,
-    ) -> JobView | None:
+    def unfinished(self, state_dir: str | os.PathLike[str] = STATE_DIR) -> JobView | None:
         """The newest job of this plan that another run can go on with, or that is being run; None if there is none."""
         from ddbetl.engine.views import JobView, views
 
-        rejects = str(Path(from_rejects).resolve()) if from_rejects is not None else None
+        rejects = str(self.rejects) if self.rejects is not None else None
         for view in views(Path(state_dir)):
             if (
                 isinstance(view, JobView)
-                and view.record.fingerprint == self.physical.fingerprint
                 and view.record.inputs.get("from_rejects") == rejects
+                and self._makes(view.record)
             ):
                 return view if view.running or view.unfinished else None
         return None
+
+    def _makes(self, record: JobRecord) -> bool:
+        """Whether a job is one of this plan."""
+        if record.fingerprint == self.physical.fingerprint:
+            return True
+        # In another year, two digits of one may mean another.
+        then = datetime.fromtimestamp(record.now / 1000, UTC).year
+        if record.inputs.get("text") != self.inputs.text or then == datetime.now(UTC).year:
+            return False
+        return self._as_of(record, {}).physical.fingerprint == record.fingerprint
+
+    def as_of(self, job: JobView) -> Plan:
+        """The plan that goes on with a job of it: with the job's now(), and the rates that were asked for since."""
+        return self._as_of(job.record, job.rates)
+
+    def _as_of(self, record: JobRecord, rates: Mapping[str, str]) -> Plan:
+        options = (*(f"{name} = {rate}" for name, rate in rates.items()), *self.inputs.options)
+        inputs = replace(self.inputs, options=options)
+        plan = _planned(*_parse(inputs), inputs, Timestamp(record.now), self._catalog, self.controls)
+        return plan if self.rejects is None else plan._over(self.rejects, _rows(record, self.rejects))
 
     def _access(self, connections: int) -> dict[Connection, Access]:
         """How to reach every connection of the plan."""
@@ -258,8 +286,27 @@ def _compiled(inputs: Inputs, now: Timestamp) -> Plan:
         # What is wrong with the spec itself can be said without a server.
         analyze(spec, None, inputs.params, overrides, now)
         raise
+    return _planned(spec, overrides, inputs, now, catalog, controls)
+
+
+def _planned(
+    spec: ast.Spec,
+    overrides: Overrides,
+    inputs: Inputs,
+    now: Timestamp,
+    catalog: Catalog,
+    controls: Mapping[Connection, Control],
+) -> Plan:
     logical = optimize(analyze(spec, catalog, inputs.params, overrides, now))
-    return Plan(make_plan(logical), inputs, catalog.sites, controls)
+    return Plan(make_plan(logical), inputs, catalog.sites, controls=controls, _catalog=catalog)
+
+
+def _rows(record: JobRecord, rejects: Path) -> dict[str, int]:
+    """The rows of a file of rejects, by the tables that a job was begun with."""
+    from ddbetl.engine.again import tables_of
+
+    rows = tables_of(rejects)
+    return {table.name: rows.get(table.name, 0) for table in record.tables}
 
 
 def check(
@@ -291,7 +338,6 @@ def reopen(job: str, *, state_dir: str | os.PathLike[str] = STATE_DIR, options: 
     ``options``: such as ``write = 30%``, over those that the job was begun with. Raises JobFailed, with what is
     different, where the spec's file, the tables or the parameters are not what they were.
     """
-    from ddbetl.engine.changes import changes
     from ddbetl.engine.views import view
 
     found = view(Path(state_dir) / "jobs" / job)
@@ -300,18 +346,13 @@ def reopen(job: str, *, state_dir: str | os.PathLike[str] = STATE_DIR, options: 
         raise JobFailed(f"job {record.id} is {found.outcome}: there is nothing to go on with")
     given = {key: value for key, value in record.inputs.items() if key != "from_rejects"}
     inputs = Inputs(**given)
-    inputs = replace(inputs, options=(*inputs.options, *options))
-    now = Timestamp(record.now)
-    plan = _compiled(inputs, now)
+    asked = [f"{name} = {rate}" for name, rate in found.rates.items()]
+    # The file may have been mended in what does not matter: a comment, a rate.
+    inputs = replace(inputs, text=_text_now(inputs), options=(*inputs.options, *asked, *options))
+    plan = _compiled(inputs, Timestamp(record.now))
+    if (path := record.inputs.get("from_rejects")) is not None:
+        plan = plan._over(Path(path), _rows(record, Path(path)))
     plan._check_job(record)
-    text = _text_now(inputs)
-    if text != inputs.text:
-        # The file may have been mended in what does not matter: a comment, a rate.
-        changed = _compiled(replace(inputs, text=text), now)
-        physical = changed.physical
-        if different := changes(record, physical.fingerprint, physical.identity, text):
-            raise JobFailed(not_the_same(record, different))
-        plan = changed
     return plan
 
 
@@ -328,7 +369,7 @@ def not_the_same(record: JobRecord, different: Sequence[str]) -> str:
     listed = "".join(f"\n  {one}" for one in different)
     return (
         f"job {record.id} cannot be resumed, because what it was begun with has changed:{listed}\n"
-        "Change it back and resume, or begin anew with --fresh."
+        "Change it back and resume, or begin anew with ddbetl run SPEC --fresh."
     )
 
 

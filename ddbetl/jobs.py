@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -21,7 +20,7 @@ import msgspec
 from ddbetl.api import STATE_DIR
 from ddbetl.diagnostics import Diagnostic, did_you_mean
 from ddbetl.engine import views
-from ddbetl.engine.rejects import MOST_CAUSES
+from ddbetl.engine.rejects import MOST_CAUSES, kind_of
 from ddbetl.engine.report import Progress
 from ddbetl.engine.store import REJECTS, Counts
 from ddbetl.engine.views import BrokenJob, JobView
@@ -294,7 +293,7 @@ class _Collected:
 
     def add(self, line: _Line) -> None:
         self.count += 1
-        kind = (line.code, line.line, line.column, _VARYING.sub("…", line.message))
+        kind = (line.code, line.line, line.column, kind_of(line.message))
         if kind not in self._causes and len(self._causes) >= MOST_CAUSES:
             kind = (line.code, None, None, "")
         cause = self._causes.setdefault(kind, _Cause(line.message))
@@ -310,10 +309,6 @@ class _Collected:
             for (code, line, column, _), cause in self._causes.items()
         ]
         return tuple(sorted(found, key=lambda cause: -cause.count))
-
-
-# What differs between rows of one cause: quoted texts and numbers.
-_VARYING = re.compile(r'"(?:[^"\\]|\\.)*"|-?\d[\d,.]*')
 
 
 def _job(found: JobView | BrokenJob) -> Job:

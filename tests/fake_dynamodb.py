@@ -25,7 +25,7 @@ from typing import Any, TypeAlias
 from planned import HERE
 from reference import comparable
 
-from ddbetl.connectors.dynamodb.access import Access
+from ddbetl.connectors.dynamodb.access import Access, FreshCredentials
 from ddbetl.connectors.dynamodb.endpoint import Endpoint
 from ddbetl.connectors.dynamodb.signer import Credentials
 from ddbetl.connectors.dynamodb.wire import WireSettings
@@ -43,22 +43,40 @@ TOKEN = "session-token-of-this-test"
 
 
 class Refused(Exception):
-    """An answer that is an error: code, status, message."""
+    """An answer that is an error: code, status, message; ``more`` stands beside these. ``body``: instead of all that."""
 
-    def __init__(self, code: str, status: int = 400, message: str = "because") -> None:
+    def __init__(
+        self,
+        code: str,
+        status: int = 400,
+        message: str = "because",
+        *,
+        more: Mapping[str, Any] | None = None,
+        headers: Mapping[str, str] | None = None,
+        body: bytes | None = None,
+    ) -> None:
         super().__init__(code)
         self.code = code
         self.status = status
         self.message = message
+        self.more = more or {}
+        self.headers = headers or {}
+        self.body = body
 
 
 @dataclass(frozen=True)
 class Call:
-    """A request: its place among those of its operation, from 0."""
+    """A request: its place among those of its operation, from 0. ``headers``: all in lower case."""
 
     operation: str
     number: int
     body: dict[str, Any]
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def table(self) -> str:
+        """The table that it reads or writes."""
+        return str(self.body["TableName"] if self.operation == "Scan" else next(iter(self.body["RequestItems"])))
 
 
 # What happens to a request. Returns None for a good answer, or a way to spoil it: see ``Fake._answer``. Raises Refused.
@@ -72,7 +90,7 @@ def no_fault(call: Call) -> None:
 @dataclass
 class Fake:
     """``page``: items a page. ``keeps``: the filter that the server evaluates. ``unprocessed``: of the puts of a request,
-    those that come back."""
+    those that come back. ``host``: the name by which it is called."""
 
     sources: Mapping[str, Sequence[Item]]
     key: tuple[tuple[str, str], ...] = (("id", "S"),)
@@ -82,6 +100,9 @@ class Fake:
     fault: Fault = no_fault
     unprocessed: Callable[[Call, list[Any]], list[Any]] = lambda call, puts: []
     reports_capacity: bool = True
+    settings: WireSettings = WireSettings()  # noqa: RUF009 (frozen)
+    credentials: FreshCredentials = field(default_factory=lambda: StaticCredentials())
+    host: str = "127.0.0.1"
     items: dict[Any, Item] = field(default_factory=dict)
     calls: Counter[str] = field(default_factory=Counter)
     written: Counter[Any] = field(default_factory=Counter)
@@ -94,7 +115,7 @@ class Fake:
                 lines = dict(line.split(": ", 1) for line in head.split("\r\n")[1:] if line)
                 body = await reader.readexactly(int(lines["content-length"]))
                 operation = {"scan": "Scan", "batchwriteitem": "BatchWriteItem"}[lines["x-amz-target"].split(".")[1]]
-                call = Call(operation, self.calls[operation], json.loads(body))
+                call = Call(operation, self.calls[operation], json.loads(body), lines)
                 self.calls[operation] += 1
                 if not await self._answer(call, writer):
                     break
@@ -105,10 +126,15 @@ class Fake:
 
     async def _answer(self, call: Call, writer: asyncio.StreamWriter) -> bool:
         """Answer a request; False when the connection is broken then."""
+        spoilt: str | Awaitable[str | None] | None = None
+        headers: Mapping[str, str] = {}
+        instead = None
         try:
             spoilt = self.fault(call)
             if isinstance(spoilt, Awaitable):
                 spoilt = await spoilt
+            if spoilt == "hang":
+                await asyncio.Event().wait()
             if spoilt == "reset":
                 writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
                 return False
@@ -117,8 +143,9 @@ class Fake:
                 content = self._scan(call) if call.operation == "Scan" else self._write(call)
         except Refused as refused:
             content = {"__type": f"com.amazonaws.dynamodb.v20120810#{refused.code}", "message": refused.message}
-            spoilt, status = None, refused.status
-        body = json.dumps(content, separators=(",", ":")).encode()
+            content |= refused.more
+            status, headers, instead = refused.status, refused.headers, refused.body
+        body = json.dumps(content, separators=(",", ":")).encode() if instead is None else instead
         crc, length = zlib.crc32(body), len(body)
         match spoilt:
             case "lost":  # The request was processed, and nobody hears of it.
@@ -132,7 +159,9 @@ class Fake:
             case "page":
                 body = b"<html>Please log in</html>"
                 crc, length = zlib.crc32(body), len(body)
-        writer.write(b"HTTP/1.1 %d X\r\nx-amz-crc32: %d\r\nContent-Length: %d\r\n\r\n" % (status, crc, length) + body)
+        told = "".join(f"{name}: {value}\r\n" for name, value in headers.items()).encode()
+        head = b"HTTP/1.1 %d X\r\nx-amz-crc32: %d\r\nContent-Length: %d\r\n%s\r\n" % (status, crc, length, told)
+        writer.write(head + body)
         await writer.drain()
         return spoilt != "cut"
 
@@ -191,7 +220,7 @@ class Fake:
             task.add_done_callback(tasks.pop)
 
         server = await asyncio.start_server(start, "127.0.0.1", 0, limit=2**26)
-        self.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        self.url = f"http://{self.host}:{server.sockets[0].getsockname()[1]}"
         try:
             yield self
         finally:
@@ -205,7 +234,7 @@ class Fake:
             await server.wait_closed()
 
     def access(self) -> Access:
-        return Access(Endpoint.parse(self.url, "us-east-1"), WireSettings(), StaticCredentials(), lambda name: None)
+        return Access(Endpoint.parse(self.url, "us-east-1"), self.settings, self.credentials, lambda name: None)
 
     def run(
         self,

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Event
@@ -18,9 +20,10 @@ import ddbetl
 from ddbetl.connectors.dynamodb.access import Access
 from ddbetl.connectors.dynamodb.budget import LOOK
 from ddbetl.connectors.dynamodb.control import Control
-from ddbetl.engine.executor import Job, open_job
+from ddbetl.engine.executor import Job, Outlook, open_job, record_of
+from ddbetl.engine.log import EventLog
 from ddbetl.engine.loop import run_async
-from ddbetl.engine.rejects import RejectFile
+from ddbetl.engine.store import JobStore
 from ddbetl.plan.catalog import Connection
 from ddbetl.plan.physical import PhysicalPlan
 
@@ -39,26 +42,27 @@ class Time:
         await asyncio.sleep(0)
 
 
-def finished(plan: PhysicalPlan, access: dict[Connection, Access], time: Time, folder: Path) -> Job:
+async def run(plan: PhysicalPlan, access: dict[Connection, Access], time: Time, folder: Path) -> Job:
     """Run a job by this clock."""
-    rejects = RejectFile(folder / "rejects.jsonl", plan.logical.source)
-    job = open_job(plan, access, rejects, clock=time.clock, sleep=time.sleep)
-    run_async(lambda: job.run(Event(), None, 1))
-    return job
+    shutil.rmtree(folder, ignore_errors=True)
+    with closing(JobStore.create(folder, record_of(plan, "job", "2017-04-26T10:15:30Z", {}))) as store:
+        log = EventLog([folder / "log"], "job")
+        job = open_job(plan, access, store, log, clock=time.clock, sleep=time.sleep)
+        try:
+            await job.run(Event(), Outlook())
+        finally:
+            log.close()
+        return job
+
+
+def finished(plan: PhysicalPlan, access: dict[Connection, Access], time: Time, folder: Path) -> Job:
+    return run_async(lambda: run(plan, access, time, folder / "job"))
 
 
 def run_fake(fake: Fake, plan: PhysicalPlan, time: Time, folder: Path) -> Job:
     async def main() -> Job:
         async with fake.running():
-            job = open_job(
-                plan,
-                {HERE: fake.access()},
-                RejectFile(folder / "r", plan.logical.source),
-                clock=time.clock,
-                sleep=time.sleep,
-            )
-            await job.run(Event(), None, 1)
-            return job
+            return await run(plan, {HERE: fake.access()}, time, folder / "job")
 
     return run_async(main)
 

@@ -2,28 +2,34 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
-import pty
 import re
-import select
 import signal
-import struct
 import subprocess
 import sys
-import termios
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TypeAlias
 
 import click
 import pytest
-import servers
 from click.testing import CliRunner, Result
+from processes import (
+    ESCAPE,
+    ITEMS,
+    Open,
+    Orders,
+    assert_tidy,
+    background,
+    command,
+    environment,
+    orders_on,
+    process,
+    terminals,
+    wait_for_rows,
+    widest,
+)
 from servers import Server
 
 import ddbetl
@@ -32,12 +38,9 @@ from ddbetl.cli.commands import cli
 from ddbetl.cli.demo import spec_path
 from ddbetl.cli.exit_codes import ExitCode
 from ddbetl.cli.terminal import cells
-from ddbetl.demo import data
 
 ROOT = Path(__file__).resolve().parent.parent
 SPEC = ROOT / "specs" / "anniversary_promo.ddbetl"
-MONTHS = ("201605", "201606")
-ITEMS = 40
 
 
 def invoke(*arguments: str, stdin: str | None = None) -> Result:
@@ -313,39 +316,6 @@ def test_the_gist_of_a_documentation(doc: str, size: int, shown: str) -> None:
 # Processes
 
 
-@dataclass(frozen=True, slots=True)
-class Orders:
-    """Two small tables of orders and their empty target, on a server."""
-
-    server: Server
-    pattern: str
-    sources: tuple[str, ...]
-    target: str
-    rows: int
-
-    @property
-    def select(self) -> str:
-        return (
-            "SELECT CustomerID, epoch(DateTime) AS CreationDateTime, OrderID "
-            f"FROM {self.pattern} WHERE length(OrderID) > 0"
-        )
-
-    @property
-    def into(self) -> list[str]:
-        return ["--into", self.target, "--on-conflict", "replace"]
-
-    def written(self) -> int:
-        pages = self.server.client().get_paginator("scan").paginate(TableName=self.target, ConsistentRead=True)
-        return sum(page["Count"] for page in pages)
-
-
-def orders_on(server: Server) -> Orders:
-    domain = servers.new_prefix()
-    loaded = data.load(server.client(), ITEMS, MONTHS, domain=domain)
-    rows = sum(bool(item.get("OrderID", {}).get("S")) for month in MONTHS for item in data.items(month, ITEMS))
-    return Orders(server, f"CustomerTracker_{domain}_NA_*", loaded.sources, loaded.target, rows)
-
-
 @pytest.fixture
 def orders(one_server: Server) -> Orders:
     return orders_on(one_server)
@@ -354,38 +324,6 @@ def orders(one_server: Server) -> Orders:
 @pytest.fixture
 def everywhere(server: Server) -> Orders:
     return orders_on(server)
-
-
-def environment(**more: str) -> dict[str, str]:
-    kept = {name: value for name, value in os.environ.items() if name not in ("NO_COLOR", "DDBETL_DEBUG", "COLUMNS")}
-    return kept | {"TERM": "xterm-256color", "PYTHONFAULTHANDLER": "1"} | more
-
-
-def command(orders: Orders | None, arguments: Sequence[str]) -> list[str]:
-    connection = ["--endpoint-url", orders.server.endpoint_url] if orders is not None else []
-    return [sys.executable, "-m", "ddbetl", *arguments, *connection]
-
-
-def process(orders: Orders | None, *arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:
-    """Run a command without a terminal."""
-    done = subprocess.run(
-        command(orders, arguments),
-        cwd=folder,
-        env=environment(),
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
-    assert_tidy(done.stderr)
-    assert "\x1b" not in done.stdout + done.stderr
-    return done
-
-
-def assert_tidy(stderr: str) -> None:
-    """Nothing of the machinery shows: no traceback, no native library that complains at the end."""
-    for mark in ("Traceback", "nanobind", "leaked", "Exception ignored", "Task was destroyed"):
-        assert mark not in stderr, stderr
 
 
 def test_run_writes_and_sums_up(everywhere: Orders, tmp_path: Path) -> None:
@@ -462,7 +400,7 @@ def test_a_first_interruption_stops_cleanly(orders: Orders, tmp_path: Path) -> N
     assert_tidy(stderr)
     assert "Stopping" in stderr
     assert "Interrupted after" in stdout
-    assert "run the same command again" in stdout
+    assert re.search(r"^  ddbetl resume \S+  goes on from here$", stdout, re.MULTILINE)
     assert orders.written() < orders.rows
 
 
@@ -482,32 +420,6 @@ def test_a_second_interruption_ends_at_once(orders: Orders, tmp_path: Path) -> N
     assert (running.returncode, stdout) == (ExitCode.INTERRUPTED, "")
     assert "Stopped at once after" in stderr
     assert_tidy(stderr)
-
-
-@contextmanager
-def background(orders: Orders, *arguments: str, folder: Path) -> Iterator[subprocess.Popen[str]]:
-    with subprocess.Popen(
-        command(orders, arguments),
-        cwd=folder,
-        env=environment(),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    ) as running:
-        try:
-            yield running
-        finally:
-            running.kill()
-
-
-def wait_for_rows(running: subprocess.Popen[str], orders: Orders) -> None:
-    """Wait until a run is under way: it has written something."""
-    deadline = time.monotonic() + 60
-    while orders.written() == 0:
-        assert running.poll() is None, running.communicate()
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
 
 
 def test_explain_shows_the_plan_as_text_and_json(orders: Orders, tmp_path: Path) -> None:
@@ -582,85 +494,11 @@ def test_a_reader_that_goes_away_is_no_error(orders: Orders, arguments: list[str
 # Terminals
 
 
-@dataclass(slots=True)
-class Terminal:
-    """A command at a terminal, and what it has written so far."""
-
-    running: subprocess.Popen[bytes]
-    master: int
-    written: str = ""
-    # What was waited for stands before this position.
-    seen: int = 0
-
-    def until(self, text: str, timeout: float = 60) -> None:
-        """Read until a text appears, after those that were waited for before."""
-        deadline = time.monotonic() + timeout
-        while (found := self.written.find(text, self.seen)) < 0:
-            assert time.monotonic() < deadline, f"{text!r} did not appear:\n{self.written}"
-            assert self.read(0.2), f"it ended without {text!r}:\n{self.written}"
-        self.seen = found + len(text)
-
-    def read(self, wait: float) -> bool:
-        """Read what there is; False at the end."""
-        ready, _, _ = select.select([self.master], [], [], wait)
-        if not ready:
-            return True
-        try:
-            found = os.read(self.master, 65_536)
-        except OSError:
-            return False
-        self.written += found.decode(errors="replace")
-        return bool(found)
-
-    def end(self) -> int:
-        """Read to the end and return the exit code."""
-        deadline = time.monotonic() + 60
-        while self.read(0.2):
-            assert time.monotonic() < deadline, f"it does not end:\n{self.written}"
-        return self.running.wait(timeout=10)
-
-    def type(self, text: str) -> None:
-        os.write(self.master, text.encode())
-
-
-# Opens a terminal with a command: the tables that it is about, its arguments, columns=, environment variables.
-Open: TypeAlias = Callable[..., Terminal]
-
-
 @pytest.fixture
 def terminal(tmp_path: Path) -> Iterator[Open]:
     """Open terminals of 80 columns."""
-    opened: list[Terminal] = []
-
-    def at(orders: Orders | None, *arguments: str, columns: int = 80, **variables: str) -> Terminal:
-        master, slave = pty.openpty()
-        fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 40, columns, 0, 0))
-        running = subprocess.Popen(
-            command(orders, arguments),
-            cwd=tmp_path,
-            env=environment(**variables),
-            stdin=slave,
-            stdout=slave,
-            stderr=slave,
-            start_new_session=True,
-        )
-        os.close(slave)
-        opened.append(Terminal(running, master))
-        return opened[-1]
-
-    yield at
-    for one in opened:
-        one.running.kill()
-        one.running.wait()
-        os.close(one.master)
-
-
-_ESCAPE = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
-
-
-def widest(written: str) -> int:
-    """The longest line that a terminal was given, escape codes aside."""
-    return max(cells(line) for line in re.split(r"[\r\n]+", _ESCAPE.sub("", written)))
+    with terminals(tmp_path) as opened:
+        yield opened
 
 
 def test_run_asks_and_no_means_no(orders: Orders, terminal: Open) -> None:
@@ -730,7 +568,7 @@ def test_long_messages_are_wrapped_at_words(terminal: Open) -> None:
     text = "SELECT CustomerID, epoch(DateTime) AS t FROM CustomerTracker_* WITH (raed = 5%, " + "x" * 30 + " = 1)"
     shown = terminal(None, "check", text)
     assert shown.end() == ExitCode.SPEC_ERROR
-    written = _ESCAPE.sub("", shown.written)
+    written = ESCAPE.sub("", shown.written)
     sentences = [line for line in written.split("\r\n") if re.match(r"error|  [a-z]|    [a-z]| +=", line)]
     assert len(sentences) >= 4
     assert max(map(cells, sentences)) <= 80
@@ -803,7 +641,7 @@ def test_the_kept_demo_takes_the_commands_that_it_prints(terminal: Open, tmp_pat
     # Commands are there to be copied, and the spec is a file's text: neither is broken.
     own = "\n".join(line for line in demo.written.split("\n") if str(SPEC) not in line and "-- " not in line)
     assert widest(own) <= 80
-    lines = _ESCAPE.sub("", demo.written).partition("In another terminal:")[2].replace("\r", "").split("\n")
+    lines = ESCAPE.sub("", demo.written).partition("In another terminal:")[2].replace("\r", "").split("\n")
     script = "\n".join(line.strip().replace("ddbetl ", f"{sys.executable} -m ddbetl ", 1) for line in lines)
     assert script.count(" -m ddbetl ") == 5
     script = re.sub(r"(-m ddbetl run .*)", r"\1 --yes", script)

@@ -481,7 +481,7 @@ def check_options(words: list[str]) -> None:
 
 def test_an_option_that_does_not_exist_is_seen() -> None:
     with pytest.raises(click.UsageError):
-        check_options(["run", "x.ddbetl", "--resume"])
+        check_options(["run", "x.ddbetl", "--resumed"])
 
 
 # Screens
@@ -492,10 +492,18 @@ WIDTH = 100
 KEPT = "until you press Ctrl-C"
 # What differs from run to run, and what is compared in its place.
 VARYING = (
-    (r"http://127\.0\.0\.1:\d+", "ENDPOINT"),
+    (r"(http://)?\b127\.0\.0\.1:\d+", "ENDPOINT"),
     (r"\b\d{8}-\d{6}-[0-9a-f]{4}\b", "JOB"),
     (r"\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\+00:00", "CREATED"),
+    (r'(?<="time": )"[^"]+"', "NOW"),
+    (r"\bsent \d+ bytes", "sent N bytes"),
+    (r"\b(process|kill) \d+", r"\1 PID"),
     (r"(?<=Done in )[^,:]+", "TIME"),
+    # How far a job is that was stopped in the middle.
+    (r"^(JOB\s+(?:running|interrupted|failed|killed)\s+\S+\s+\S+) .*", r"\1 SO FAR"),
+    (r"^(JOB .*) (?:just now|\d+ .* ago) .*", r"\1 AGO"),
+    (r"^(Interrupted after|Stopped after) .*", r"\1 SO FAR"),
+    (r"^error: [\d,]+ of [\d,]+ rows were rejected", "error: N of N rows were rejected"),
     (r"[\d.]+ s\b", "TIME"),
     (r"[\d,]+ items/s read, [\d,]+ written", "RATE"),
     # The last column of a run's summary: seconds.
@@ -697,6 +705,8 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
 def play(page: Path, demo: Demo, folder: Path) -> None:
     """Run the screens of a page from top to bottom and compare them, or rewrite them under ``--update``."""
     shutil.copytree(SPECS, folder / "specs")
+    (folder / "tests").mkdir()
+    shutil.copy(ROOT / "tests" / "trouble.py", folder / "tests")
     last = 0
     lines = page.read_text(encoding="utf-8").split("\n")
     changes: list[tuple[int, int, list[str]]] = []

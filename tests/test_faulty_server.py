@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import json
+import os
 import random
 import signal
 import stat
@@ -297,6 +299,27 @@ def test_rejects_are_found_before_sending_and_kept_whole(on_error: str, tmp_path
     assert sum(cause["count"] for cause in said["causes"]) == len(bad)
 
 
+def test_a_disk_that_is_full_within_a_reject_ends_the_job_and_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pwrite = os.pwrite
+
+    def full(descriptor: int, content: Any, at: int) -> int:
+        if at > 2000:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return pwrite(descriptor, bytes(content)[:2001], at)
+
+    fake = Fake(two_tables(wrong=True), page=20)
+    folder = tmp_path / "jobs" / "one"
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "pwrite", full)
+        with pytest.raises(JobFailed, match=r"No space left on device(.|\n)*ddbetl resume one"):
+            fake.run(plan_of(), folder)
+    assert json.loads((folder / "report.json").read_text())["outcome"] == "failed"
+    assert not (folder / "rejects.jsonl").read_bytes().endswith(b"\n")
+    assert_done(fake, plan_of(), fake.run(plan_of(), folder, resume=True))
+
+
 def test_on_error_fail_ends_the_job_at_the_first_row(tmp_path: Path) -> None:
     items = source_items(100)
     items[40]["s"] = {"N": "1"}
@@ -434,6 +457,27 @@ def test_a_stop_is_heard_while_only_the_writers_wait(tmp_path: Path) -> None:
     assert_counted(report)
     assert report.progress.written + report.half_done == len(fake.items) < 500
     # Another run with a larger budget, from where this one stopped.
+    assert_done(fake, plan_of(), fake.run(plan_of(), tmp_path, resume=True))
+
+
+def test_a_stop_does_not_wait_for_a_turn_to_repeat(tmp_path: Path) -> None:
+    """Every write but one is throttled, so that the budget would let one go in half a minute."""
+    plan = planned(f"{SPEC.format('One, Two')} WITH (read = unlimited, write = unlimited)", into="Target")
+    stop = Event()
+
+    def fault(call: Call) -> None:
+        if call.operation == "BatchWriteItem" and call.number:
+            raise Refused("ProvisionedThroughputExceededException")
+
+    def progress(now: Progress) -> None:
+        if now.write_budget is not None:
+            stop.set()
+
+    fake = Fake(two_tables(3000), fault=fault, page=1000)
+    report = fake.run(plan, tmp_path, stop, progress)
+    assert report.outcome == "interrupted"
+    assert_counted(report)
+    fake.fault = no_fault
     assert_done(fake, plan_of(), fake.run(plan_of(), tmp_path, resume=True))
 
 

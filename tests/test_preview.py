@@ -7,11 +7,16 @@ from pathlib import Path
 import pytest
 import servers
 import tables
+from fake_dynamodb import Call, Fake, Item
+from planned import HERE, planned
 from servers import Server
 
 import ddbetl
-from ddbetl.engine.preview import FIRST_PAGE
+from ddbetl.engine import preview as previewing
+from ddbetl.engine.loop import run_async
+from ddbetl.engine.preview import FIRST_PAGE, Preview, preview
 from ddbetl.errors import ConnectionFailed, JobFailed
+from ddbetl.plan.physical import PhysicalPlan
 from ddbetl.types import Type
 
 COUNT = 700
@@ -126,3 +131,51 @@ def test_describe_of_a_table_that_is_not_there_says_what_is(source: tuple[Server
     server, prefix = source
     with pytest.raises(ConnectionFailed, match=f"there is no table {prefix}Onee in .*did you mean .*{prefix}One"):
         ddbetl.describe(f"{prefix}Onee", endpoint_url=server.endpoint_url)
+
+
+# How much is read, and how
+
+
+def looked_for(fake: Fake, plan: PhysicalPlan, rows: int) -> tuple[Preview, list[int]]:
+    """A preview, and how many items were asked for in each request."""
+    asked: list[int] = []
+
+    def note(call: Call) -> None:
+        asked.append(call.body["Limit"])
+
+    fake.fault = note
+
+    async def main() -> Preview:
+        async with fake.running():
+            return await preview(plan, {HERE: fake.access()}, rows)
+
+    return run_async(main), asked
+
+
+def rare(count: int, at: int) -> list[Item]:
+    """Items of which one alone is wanted."""
+    return [{"id": {"S": f"i{i}"}, "s": {"S": "rare" if i == at else "s"}} for i in range(count)]
+
+
+def test_a_rare_row_is_found_in_few_requests(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(previewing, "LARGEST_PAGE", 1000)
+    fake = Fake({"One": rare(5000, 3200)}, page=5000)
+    found, asked = looked_for(fake, planned("SELECT id FROM One WHERE lower(s) = 'rare'"), 1)
+    assert asked == [100, 400, 1000, 1000, 1000]
+    assert found.rows == ({"id": {"S": "i3200"}},)
+    assert (found.read, found.filtered, found.stopped) == (3500, 3200, False)
+
+
+@pytest.mark.parametrize(("at", "stopped"), [(4900, True), (450, False), (2999, False), (3000, True)])
+def test_a_preview_does_not_read_a_large_table_for_a_rare_row(
+    at: int, stopped: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(previewing, "LARGEST_PAGE", 500)
+    monkeypatch.setattr(previewing, "MOST_READ", 2700)
+    fake = Fake({"One": rare(5000, at), "Two": rare(5000, 0)}, page=5000)
+    found, asked = looked_for(fake, planned("SELECT id FROM One, Two WHERE lower(s) = 'rare'"), 1)
+    assert len(found.rows) == (not stopped)
+    assert (found.read, found.stopped) == (sum(asked), stopped)
+    if stopped:
+        # Neither this table nor the next one is read any further.
+        assert asked == [100, 400, 500, 500, 500, 500, 500]

@@ -36,8 +36,8 @@ READING = TableProgress(
     segments_done=1,
     seconds=2.5,
 )
-WRITING = replace(READING, name="CustomerTracker_Devo_NA_201606", read=2_000, passed=1_690, segments_done=4, rate=0.0)
-DONE = replace(WRITING, name="CustomerTracker_Devo_NA_201607", written=1_690)
+WRITING = replace(READING, name="CustomerTracker_Devo_NA_201606", read=2_000, passed=1_690, segments_read=4, rate=0.0)
+DONE = replace(WRITING, name="CustomerTracker_Devo_NA_201607", written=1_690, segments_done=4)
 IDLE = replace(READING, name="CustomerTracker_Devo_NA_201608", read=0, filtered=0, passed=0, written=0, rejected=0)
 
 PROGRESS = Progress(
@@ -174,18 +174,26 @@ def test_plain_progress_writes_every_few_seconds() -> None:
 # Summary
 
 FINISHED = RunReport(
+    job="20261122-230512-1f2e",
     outcome="done",
     target="Devo_NA_AnniversaryPromo_2017",
     progress=replace(PROGRESS, tables=(DONE, replace(DONE, name="Other")), fraction=1.0, eta=None, retries=2),
     by_reference=17,
+    half_done=0,
     causes=(RejectCause("R0101", "DateTime: expected STRING, found NUMBER", 19), RejectCause("R0107", "no\ntime", 1)),
     rejects=".ddbetl/jobs/1/rejects.jsonl",
-    folder=".ddbetl/jobs/1",
+    folder=".ddbetl/jobs/20261122-230512-1f2e",
 )
+INPUTS = {"name": "specs/promo.ddbetl", "params": {"domain": "Devo"}, "lets": [], "options": ["max_rejects = 9"]}
+
+
+def page(report: RunReport) -> str:
+    """The summary of a run, without colours."""
+    return plain(summary.page(report, INPUTS))
 
 
 def test_the_summary_has_a_row_for_each_table_and_the_totals() -> None:
-    lines = summary.page(FINISHED).split("\n")
+    lines = summary.page(FINISHED, INPUTS).split("\n")
     assert plain(lines[0]).split() == ["table", "read", "filtered", "written", "rejected", "units", "seconds"]
     assert lines[1].split() == ["CustomerTracker_Devo_NA_201607", "2,000", "300", "1,690", "10", "62.5", "2.5"]
     assert plain(lines[4]).split() == ["2", "tables", "4,000", "600", "3,380", "20", "125", "12.4"]
@@ -197,23 +205,38 @@ def test_the_summary_has_a_row_for_each_table_and_the_totals() -> None:
 
 
 def test_the_summary_tells_why_rows_were_rejected_and_where_they_are() -> None:
-    text = plain(summary.page(FINISHED))
+    text = plain(summary.page(FINISHED, INPUTS))
     assert "20 rows rejected" in text
     assert "  19 × R0101  DateTime: expected STRING, found NUMBER" in text
     assert "   1 × R0107  no\\ntime" in text
     assert ".ddbetl/jobs/1/rejects.jsonl" in text
 
 
+def test_the_summary_says_how_rejected_rows_get_in() -> None:
+    lines = page(FINISHED).split("\n")
+    assert "  ddbetl rejects 20261122-230512-1f2e  shows them by cause, with examples" in lines
+    # max_rejects was for the whole table; these rows are to get in.
+    again = "  ddbetl run specs/promo.ddbetl -p domain=Devo --from-rejects .ddbetl/jobs/1/rejects.jsonl"
+    assert lines[-1] == again
+    many = replace(FINISHED, causes=tuple(RejectCause("R0101", f"reason {n}", 1) for n in range(20)))
+    assert "  and 12 more reasons" in page(many).split("\n")
+
+
 def test_the_summary_of_an_interrupted_run_says_how_to_go_on() -> None:
-    text = plain(summary.page(replace(FINISHED, outcome="interrupted")))
-    assert "Interrupted after 12 s: 3,380 items in Devo_NA_AnniversaryPromo_2017." in text
-    assert "run the same command again" in text
-    assert "at the spec's LIMIT" in plain(summary.page(replace(FINISHED, outcome="limit")))
+    stopped = replace(FINISHED, outcome="interrupted", progress=replace(FINISHED.progress, fraction=0.4))
+    text = page(stopped)
+    assert "Interrupted after 12 s, at 40%: 3,380 items written to Devo_NA_AnniversaryPromo_2017." in text
+    assert text.endswith("\n  ddbetl resume 20261122-230512-1f2e  goes on from here")
+    assert "more row" not in text and "--from-rejects" not in text
+    half = page(replace(stopped, half_done=1_200, folder="/var/state/jobs/20261122-230512-1f2e"))
+    assert "1,200 more rows of unfinished pages stand in the target already" in half
+    assert "  ddbetl resume 20261122-230512-1f2e --state-dir /var/state  goes on from here" in half
+    assert "at the spec's LIMIT" in page(replace(FINISHED, outcome="limit"))
 
 
 def test_skipped_rows_have_a_column_where_there_are_any() -> None:
     skipping = replace(FINISHED, progress=replace(PROGRESS, tables=(replace(DONE, skipped=4, rejected=6),)))
-    lines = summary.page(skipping).split("\n")
+    lines = page(skipping).split("\n")
     assert plain(lines[0]).split() == [
         "table",
         "read",
@@ -231,10 +254,10 @@ def test_skipped_rows_have_a_column_where_there_are_any() -> None:
 
 def test_the_limit_of_a_run_is_named_only_where_it_was_one() -> None:
     at_its_limit = replace(FINISHED.progress, write_units=12_000.0)
-    assert "the write budget was the limit" in summary.page(replace(FINISHED, progress=at_its_limit))
-    assert "the write budget was the limit" not in summary.page(FINISHED)
+    assert "the write budget was the limit" in page(replace(FINISHED, progress=at_its_limit))
+    assert "the write budget was the limit" not in summary.page(FINISHED, INPUTS)
     unlimited = replace(at_its_limit, write_budget=None)
-    assert "the write budget was the limit" not in summary.page(replace(FINISHED, progress=unlimited))
+    assert "the write budget was the limit" not in page(replace(FINISHED, progress=unlimited))
 
 
 def test_the_summary_as_json_adds_up() -> None:

@@ -28,6 +28,7 @@ from ddbetl.connectors.dynamodb.wire import WireClient
 from ddbetl.engine.rows import Filtered, Outcome, RowEvaluator, RowFailure
 from ddbetl.errors import SpecError
 from ddbetl.functions.model import RowContext
+from ddbetl.lowering import dynamo_expr
 from ddbetl.plan.physical import PhysicalPlan
 
 Item = dict[str, dict[str, Any]]
@@ -248,6 +249,32 @@ def test_a_long_predicate_is_asked_as_far_as_there_is_room() -> None:
         # Where any one may be TRUE nothing can be left out of the question; of what must all be TRUE a part will do.
         assert expression or " OR " in text
     assert asked >= 10
+
+
+@pytest.mark.parametrize("candidate", ["{}", "'t{}'"], ids=["numbers", "texts"])
+def test_no_list_of_candidates_is_longer_than_a_server_takes(candidate: str) -> None:
+    """Source: API reference, "Comparison operator and function reference: IN": up to 100."""
+    for count in (1, 99, 100, 101, 250):
+        for negation in ("", "NOT "):
+            candidates = ", ".join(map(candidate.format, range(count)))
+            (scan,) = planned(f"SELECT * FROM Source WHERE x {negation}IN ({candidates})", into="Target").scans
+            request = json.loads(scan.request)
+            lists = re.findall(r" IN \((.*?)\)", request["FilterExpression"])
+            assert [len(one.split(",")) for one in lists] == ([count] if count <= 100 else [])
+            assert "attribute_" in request["FilterExpression"]
+
+
+@pytest.mark.parametrize("longest", [150, 400, 900, dynamo_expr.LONGEST_EXPRESSION])
+def test_no_expression_is_longer_than_a_server_takes(longest: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Source: Developer Guide, "Service quotas: Expression parameters": 4 KB.
+    assert dynamo_expr.LONGEST_EXPRESSION == 4096
+    monkeypatch.setattr(dynamo_expr, "LONGEST_EXPRESSION", longest)
+    lengths = []
+    for count in (1, 3, 5, 9, 20, 40, 80):
+        where = " AND ".join(f"length(a{i}) > 0" for i in range(count))
+        (scan,) = planned(f"SELECT * FROM Source WHERE {where}", into="Target").scans
+        lengths.append(len(json.loads(scan.request).get("FilterExpression", "").encode()))
+    assert 0 < max(lengths) <= longest
 
 
 # A predicate and what is selected, each of which makes errors of some of the mixed items.

@@ -105,7 +105,8 @@ def test_the_number_of_examples_can_be_said(tmp_path: Path) -> None:
 
 
 def test_a_spec_that_was_typed_has_to_be_typed_again(tmp_path: Path) -> None:
-    make(tmp_path, replace(RECORD, spec="<command line>"), rejects=ROWS)
+    typed = replace(RECORD, spec="<command line>", inputs={**RECORD.inputs, "name": "<command line>"})
+    make(tmp_path, typed, rejects=ROWS)
     assert "  ddbetl run SPEC -p " in invoke(tmp_path).stdout
 
 

@@ -379,12 +379,16 @@ def test_items_around_the_largest_size(transforms: Transforms) -> None:
     items: list[Item] = [{"id": {"S": f"size-{n}"}, "long": {"S": "x" * size}} for n, size in enumerate(sizes)]
     # In JSON this is far longer than what DynamoDB counts.
     items.append({"id": {"S": "quotes"}, "long": {"S": '"' * (LARGEST_ITEM // 2 + 10)}})
+    # Bytes count, not characters.
+    items.append({"id": {"S": "bytes"}, "long": {"S": "é" * (LARGEST_ITEM // 2 + 10)}})
     output = bodies(transforms, "star", items)
     plan = transforms.plan("star")
     assert plan.write is not None
     evaluator = RowEvaluator(plan.transform, plan.write.key)
     outcomes = [evaluator.row(page_json([item])[1:-1], RowContext("Source", NOW)) for item in items]
-    assert [o.code if isinstance(o, RowFailure) else "" for o in outcomes if o] == ["", "R0204", "", "R0204", ""]
+    assert [o.code if isinstance(o, RowFailure) else "" for o in outcomes if o] == [
+        "", "R0204", "", "R0204", "", "R0204",
+    ]  # fmt: skip
     assert {p for body in output.bodies for p in body.positions} <= {0, 2, 4}
 
 

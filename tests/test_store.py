@@ -130,8 +130,9 @@ def test_counts_add_up() -> None:
     assert Counts(1, 2, 3, 4, 5, 6) + Counts(10, 20, 30, 40, 50, 60) == Counts(11, 22, 33, 44, 55, 66)
 
 
-# Every text, also one with halves of surrogate pairs: an argument of a command may have them.
-TEXTS = st.text(st.characters(exclude_categories=()), max_size=20)
+# Every text, also one with half of a surrogate pair: an argument of a command may have it. Both halves in a row come
+# back as the character that they make.
+TEXTS = st.text(st.characters(exclude_categories=()), max_size=20).map(lambda text: json.loads(json.dumps(text)))
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | TEXTS,
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXTS, inner, max_size=3),
@@ -145,7 +146,7 @@ RECORDS = st.builds(
 
 
 @settings(max_examples=40)
-@example(record(spec="a\ud800\0", inputs={"params": {"\udfff": "\ud83d\ude00"}}), b"\xff", b"", "\udc00")
+@example(record(spec="a\ud800\0", inputs={"params": {"\udfff": "a\udc80"}}), b"\xff", b"", "\udc00")
 @given(RECORDS, st.binary(max_size=50), st.binary(max_size=50), TEXTS)
 def test_a_record_comes_back_whatever_its_texts(made: JobRecord, place: bytes, progress: bytes, rate: str) -> None:
     with tempfile.TemporaryDirectory() as home:
@@ -407,9 +408,9 @@ def test_a_failed_write_of_rejects_moves_no_position(
                 told = n
         patch.undo()
         # The disk is good again, but what it has is not what this process takes for it.
-        with pytest.raises(JobFailed, match="could not be saved before"):
+        with pytest.raises(JobFailed, match="Input/output error"):
             commit(store, told + 1)
-        with pytest.raises(JobFailed, match="could not be saved before"):
+        with pytest.raises(JobFailed, match="Input/output error"):
             store.commit([split(99)], [], TOTALS, b"")
         store.finish("failed")
     assert view(in_jobs(tmp_path)).outcome == "failed"
@@ -441,7 +442,7 @@ def test_a_full_state_file_keeps_the_last_commit(room: int, tmp_path: Path) -> N
                 more = [SplitState(1, n + 10, b"k" * 900)]
                 store.commit([split(n), *more], [line(n)], Totals(float(n), (0.0, 0.0), 0.0, 0, 1), str(n).encode())
                 told = n
-        with pytest.raises(JobFailed, match="could not be saved before"):
+        with pytest.raises(JobFailed, match="full"):
             commit(store, told + 1)
     with closing(JobStore.open(folder)) as store:
         assert store.splits()[5] == split(told)
@@ -664,7 +665,7 @@ def test_a_view_is_of_one_moment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 
     def others_write_first(db: Any, query: str) -> tuple[Any, ...]:
         with suppress(sqlite3.OperationalError), closing(sqlite3.connect(folder / "job.sqlite", 0)) as other, other:
-            other.execute("UPDATE state SET progress = 'later', totals = '{}'")
+            other.execute("UPDATE state SET progress = x'00', totals = '{}'")
         return read(db, query)
 
     with closing(job(tmp_path)) as store:

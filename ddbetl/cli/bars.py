@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import TracebackType
 from typing import TypeAlias
 
@@ -63,7 +63,9 @@ class Bars:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        self._live.stop()
+        # A terminal that is gone needs no tidying up.
+        with suppress(OSError):
+            self._live.stop()
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         if self._progress is None:
@@ -149,7 +151,7 @@ def _tables(tables: Sequence[TableProgress], width: int, room: int) -> list[Line
 def _state(table: TableProgress) -> str:
     if share(table) == 1:
         return "done"
-    if table.done:
+    if table.all_read:
         return "being written"
     return f"{against(table.rate, table.budget)} units/s"
 
@@ -157,7 +159,7 @@ def _state(table: TableProgress) -> str:
 def share(table: TableProgress) -> float | None:
     """How much of a table is read and, where it is to be, written; None where nobody can tell."""
     settled = table.filtered + table.rejected + table.skipped + table.written
-    if table.done:
+    if table.all_read:
         return settled / table.read if table.read else 1.0
     if table.expected:
         return min(settled / max(table.expected, table.read), 0.99)

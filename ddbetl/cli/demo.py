@@ -13,6 +13,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -136,7 +137,7 @@ def run(spec: Path, endpoint: str, state_dir: str) -> int:
     show_warnings(plan)
     err(header(plan))
     report = execute(plan, Outputs("auto", False, state_dir))
-    out(page(report))
+    out(page(report, asdict(plan.inputs)))
     if report.outcome == "interrupted":
         raise KeyboardInterrupt
     return ExitCode.REJECTS if report.progress.rejected else ExitCode.DONE

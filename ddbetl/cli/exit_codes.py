@@ -25,9 +25,9 @@ MEANINGS = {
     ExitCode.DONE: "done",
     ExitCode.SPEC_ERROR: "the spec is wrong, or has no target to run into; nothing was read or written",
     ExitCode.USAGE: "the command line is wrong, or a question must be asked and there is no terminal to ask on",
-    ExitCode.FAILED: "failed; the message says how to go on",
-    ExitCode.REJECTS: "done, but some rows were rejected",
+    ExitCode.FAILED: "failed, or refused to begin or to go on; the message says why and how to go on",
+    ExitCode.REJECTS: "done, but some rows were rejected; of time: a text cannot be read",
     ExitCode.BUG: "a bug in ddbetl",
-    ExitCode.INTERRUPTED: "interrupted, or the question was answered with no",
-    ExitCode.TERMINATED: "ended by SIGTERM; a run stops as at Ctrl-C, and sums up",
+    ExitCode.INTERRUPTED: "interrupted, by Ctrl-C, or the question was answered with no",
+    ExitCode.TERMINATED: "ended by SIGTERM; a run stops as at Ctrl-C, can be resumed, and sums up",
 }

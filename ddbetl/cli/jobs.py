@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import re
-import shlex
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
@@ -19,10 +18,10 @@ from typing import Any
 import click
 
 from ddbetl import jobs as api
-from ddbetl.api import STATE_DIR
 from ddbetl.cli import progress as progress_module
 from ddbetl.cli.exit_codes import ExitCode
 from ddbetl.cli.highlight import highlighted
+from ddbetl.cli.next_steps import command, commands
 from ddbetl.cli.terminal import (
     Column,
     complain,
@@ -30,7 +29,6 @@ from ddbetl.cli.terminal import (
     harmless,
     is_terminal,
     out,
-    pad,
     page_width,
     table,
     visible,
@@ -119,21 +117,6 @@ def _after_list(found: Sequence[Job], state_dir: str) -> str:
         rows.append((command("resume", unfinished[0], state_dir), "goes on where it stopped"))
     rows.append((command("jobs show", "ID", state_dir), "all about one"))
     return "\n".join(["", *commands(rows)])
-
-
-def command(words: str, job: Job | str, state_dir: str, *more: str) -> str:
-    """A command about a job, as it is typed here."""
-    where = [] if state_dir == STATE_DIR else ["--state-dir", state_dir]
-    name = job.id if isinstance(job, Job) else job
-    return visible(f"ddbetl {words} {shlex.join([name, *more, *where])}")
-
-
-def commands(rows: Sequence[tuple[str, str]]) -> list[str]:
-    """Commands with what they do; below each other where they do not fit beside."""
-    size = max(len(text) for text, _ in rows)
-    if size + 4 + max(len(said) for _, said in rows) <= page_width():
-        return [f"  {click.style(pad(text, size), fg='cyan')}  {said}" for text, said in rows]
-    return [f"  {click.style(text, fg='cyan')}\n      {said}" for text, said in rows]
 
 
 def _ago(moment: str, now: datetime) -> str:

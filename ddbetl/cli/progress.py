@@ -88,7 +88,7 @@ def counts(progress: Progress) -> str:
 
 def rates(progress: Progress) -> str:
     """The units per second, against the budgets."""
-    budgets = [table.budget for table in progress.tables if not table.done]
+    budgets = [table.budget for table in progress.tables if not table.all_read]
     budget = sum(b for b in budgets if b is not None) if budgets and None not in budgets else None
     reading = sum(table.rate for table in progress.tables)
     texts = [f"reading {against(reading, budget)}"] if budgets else []

@@ -133,28 +133,33 @@ def _next(found: Rejects) -> list[str]:
     if not found.job.finished:
         lines.append("The job is not over: there may be more.")
     said = "To get them in, mend the spec or the items, then run it over these rows alone:"
-    return [*lines, wrapped("", said, page_width()), f"  {click.style(visible(_again(found)), fg='cyan')}"]
+    return [
+        *lines,
+        wrapped("", said, page_width()),
+        f"  {click.style(visible(run_again(_inputs(found), str(found.path))), fg='cyan')}",
+    ]
 
 
-def _again(found: Rejects) -> str:
-    """The command that runs the job's spec over its rejects."""
-    words = ["ddbetl", "run"]
-    if found.job.view is None:
-        words.append("SPEC")
-    else:
-        record = found.job.view.record
-        inputs = record.inputs
-        # A spec that was typed, or came through a pipe, has no name.
-        words.append("SPEC" if record.spec.startswith("<") else record.spec)
-        for name, value in (inputs.get("params") or {}).items():
-            words += ["-p", f"{name}={value}"]
-        for option, name in REPEATED.items():
-            for value in inputs.get(name) or ():
+def _inputs(found: Rejects) -> Mapping[str, Any]:
+    return found.job.view.record.inputs if found.job.view is not None else {}
+
+
+def run_again(inputs: Mapping[str, Any], rejects: str) -> str:
+    """The command that runs a spec over rejected rows; ``inputs``: what its plan was compiled from, see Inputs."""
+    name = str(inputs.get("name") or "<>")
+    # A spec that was typed, or came through a pipe, has no name.
+    words = ["ddbetl", "run", "SPEC" if name.startswith("<") else name]
+    for parameter, value in (inputs.get("params") or {}).items():
+        words += ["-p", f"{parameter}={value}"]
+    for option, key in REPEATED.items():
+        for value in inputs.get(key) or ():
+            # How many rows may be rejected again is for the next run to say.
+            if not (key == "options" and str(value).lstrip().lower().startswith("max_rejects")):
                 words += [option, str(value)]
-        for option, name in SINGLE.items():
-            if inputs.get(name) is not None:
-                words += [option, str(inputs[name])]
-    return shlex.join([*words, "--from-rejects", str(found.path)])
+    for option, key in SINGLE.items():
+        if inputs.get(key) is not None:
+            words += [option, str(inputs[key])]
+    return shlex.join([*words, "--from-rejects", rejects])
 
 
 def as_value(found: Rejects) -> dict[str, Any]:

@@ -10,11 +10,11 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from types import FrameType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -23,9 +23,9 @@ from ddbetl.cli.describe import place
 from ddbetl.cli.exit_codes import ExitCode
 from ddbetl.cli.spec import Request, compiled, show_warnings
 from ddbetl.cli.summary import page
-from ddbetl.cli.terminal import complain, err, is_terminal, json_text, out, page_width, wrapped
-from ddbetl.cli.wording import counted
-from ddbetl.errors import DdbetlError
+from ddbetl.cli.terminal import complain, err, is_terminal, json_text, out, page_width, visible, wrapped
+from ddbetl.cli.wording import clock, counted
+from ddbetl.errors import DdbetlError, JobFailed
 
 if TYPE_CHECKING:
     from ddbetl.api import Plan
@@ -47,6 +47,20 @@ class Outputs:
     metrics_file: str | None = None
 
 
+def check_files(outputs: Outputs) -> None:
+    """Refuse files that cannot be written, before anything else is done."""
+    for option, name in (("--log-file", outputs.log_file), ("--metrics-file", outputs.metrics_file)):
+        if name is None:
+            continue
+        folder = os.path.dirname(name) or os.curdir
+        there = os.path.exists(name)
+        if not there and not os.path.isdir(folder):
+            raise click.BadParameter(f"there is no folder {folder!r}", param_hint=option)
+        # Metrics are a new file each time; a log is appended to.
+        if not os.access(name if there and option == "--log-file" else folder, os.W_OK):
+            raise click.BadParameter(f"{name!r} cannot be written", param_hint=option)
+
+
 def run_plan(
     request: Request,
     outputs: Outputs,
@@ -58,63 +72,86 @@ def run_plan(
     from_rejects: str | None = None,
 ) -> int:
     """Run a spec after showing its plan and asking, or go on with its unfinished job; returns the exit code."""
-    from ddbetl.cli.begin import background, begun
+    from ddbetl.cli.begin import background, goes_on, say_changed, unfinished
 
+    check_files(outputs)
     plan = compiled(request)
     write = plan.physical.write
     if write is None:
         complain("error: the spec has no target\n = INSERT INTO or --into TABLE gives it one")
         return ExitCode.SPEC_ERROR
-    err(header(plan))
+    if from_rejects is not None:
+        plan = plan.over(from_rejects)
+    job = None if fresh else unfinished(plan, outputs.state_dir)
+    if job is not None and job.view is not None:
+        err(header(plan.as_of(job.view)))
+    else:
+        err(header(plan))
+        if not fresh:
+            say_changed(plan, request, outputs.state_dir, refuse=resume)
+        if resume:
+            err("There is no unfinished job of this plan: it begins anew.")
     asking = is_terminal(sys.stdin) and not yes
-    job = None if fresh else begun(plan, request, outputs.state_dir, from_rejects, ask=asking, must=resume)
-    if job is not None:
-        plan = going_on(job, outputs.state_dir, request.options)
-    elif not yes:
+    if job is not None and goes_on(job, ask=asking and not resume):
+        if detach:
+            return background(job.id, outputs, request.options)
+        return carry_out(plan, outputs, job=job.id)
+    if not yes:
         if not asking:
             complain("error: run asks before it writes, and there is no terminal to ask on\n = --yes says yes")
             return ExitCode.USAGE
-        if not click.confirm(f"Write to {write.table.name}?", err=True):
+        if not click.confirm(
+            f"{'Begin anew, and write' if job is not None else 'Write'} to {write.table.name}?", err=True
+        ):
             err("Nothing was written.")
             return ExitCode.INTERRUPTED
     if detach:
-        return background(job or plan.begin(state_dir=outputs.state_dir, from_rejects=from_rejects), outputs)
-    return carry_out(plan, outputs, job=job, from_rejects=from_rejects)
+        return background(plan.begin(state_dir=outputs.state_dir), outputs)
+    return carry_out(plan, outputs)
 
 
 def resume_job(job_id: str, outputs: Outputs, *, options: Sequence[str] = (), detach: bool = False) -> int:
     """Go on with an unfinished job; returns the exit code."""
     from ddbetl import jobs
-    from ddbetl.cli.begin import background
+    from ddbetl.api import reopen
+    from ddbetl.cli.begin import background, being_run
+    from ddbetl.cli.watch import report_of
 
+    check_files(outputs)
     job = jobs.job(job_id, outputs.state_dir)
-    plan = going_on(job.id, outputs.state_dir, options)
+    if job.view is None:
+        raise JobFailed(job.reason)
+    if job.running:
+        raise being_run(job, outputs.state_dir)
+    if job.finished:
+        err(f"Job {job.id} is done: there is nothing to go on with.\n")
+        return sum_up(report_of(job, outputs.state_dir), outputs, job.view.record.inputs)
+    plan = reopen(job.id, state_dir=outputs.state_dir, options=options)
     show_warnings(plan)
     err(header(plan))
     if detach:
-        return background(job.id, outputs)
+        return background(job.id, outputs, options)
     return carry_out(plan, outputs, job=job.id)
 
 
-def going_on(job_id: str, state_dir: str, options: Sequence[str] = ()) -> Plan:
-    """The plan of an unfinished job."""
-    from ddbetl.api import reopen
-
-    return reopen(job_id, state_dir=state_dir, options=options)
-
-
-def carry_out(plan: Plan, outputs: Outputs, *, job: str | None = None, from_rejects: str | None = None) -> int:
+def carry_out(plan: Plan, outputs: Outputs, *, job: str | None = None) -> int:
     """Run a plan and sum up; returns the exit code."""
     signals: list[int] = []
-    report = execute(plan, outputs, signals, job=job, from_rejects=from_rejects)
+    report = execute(plan, outputs, signals, job=job)
+    code = sum_up(report, outputs, asdict(plan.inputs))
+    return ended_by(signals) if report.outcome == "interrupted" else code
+
+
+def sum_up(report: RunReport, outputs: Outputs, inputs: Mapping[str, Any]) -> ExitCode:
+    """Write the summary of a run; ``inputs``: what its plan was compiled from. Returns the exit code."""
     if outputs.as_json:
         from ddbetl.api import report_json
 
         out(json_text(report_json(report)))
     else:
-        out(page(report))
+        out(page(report, inputs))
     if report.outcome == "interrupted":
-        return ended_by(signals)
+        return ExitCode.INTERRUPTED
     return ExitCode.REJECTS if report.progress.rejected else ExitCode.DONE
 
 
@@ -124,7 +161,9 @@ def header(plan: Plan) -> str:
     assert physical.write is not None
     source_places = dict.fromkeys(_full_place(plan, scan.table.connection) for scan in physical.scans)
     target_place = _full_place(plan, physical.write.table.connection)
-    rows = [("from", sources(physical))]
+    rows = [("from", sources(physical) if plan.rejects is None else rejected(plan))]
+    if plan.rejects is not None:
+        rows.append(("", visible(str(plan.rejects))))
     if list(source_places) != [target_place]:
         rows.append(("", "; ".join(source_places)))
     rows.append(("into", f"{physical.write.table.name}, in place of items with the same key"))
@@ -147,7 +186,16 @@ def sources(physical: PhysicalPlan) -> str:
     items = sum(description.items for description in known)
     if not items:
         return text
-    return f"{text}; {counted(items, 'item')}, {size(sum(description.size for description in known))}"
+    weight = sum(description.size for description in known)
+    return f"{text}; {counted(items, 'item')}{f', {size(weight)}' if weight else ''}"
+
+
+def rejected(plan: Plan) -> str:
+    """The rejected rows that are read again: how many, of which tables."""
+    scans = plan.physical.scans
+    rows = sum(scan.table.description.items for scan in scans if scan.table.description is not None)
+    names = ", ".join(scan.table.name for scan in scans) if len(scans) <= LISTED else f"{len(scans)} tables"
+    return f"{counted(rows, 'rejected row')} of {names}"
 
 
 def read_rates(physical: PhysicalPlan) -> list[str]:
@@ -186,7 +234,6 @@ def execute(
     signals: list[int] | None = None,
     *,
     job: str | None = None,
-    from_rejects: str | None = None,
 ) -> RunReport:
     """Run a plan with progress; Ctrl-C or SIGTERM stops it cleanly, a second one at once. ``signals``: which came."""
     came = signals if signals is not None else []
@@ -208,13 +255,12 @@ def execute(
                 progress=remember,
                 stop=stop,
                 job=job,
-                from_rejects=from_rejects,
                 log_file=outputs.log_file,
                 metrics_file=outputs.metrics_file,
             )
     except DdbetlError:
         if last:
-            err(f"Stopped after {progress_module.line(last[0])}")
+            err(f"Stopped after {clock(last[0].seconds)}: {progress_module.counts(last[0])}")
         raise
     if mode != "none" and not is_terminal(sys.stdout):
         err(progress_module.line(report.progress))

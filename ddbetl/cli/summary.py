@@ -5,13 +5,15 @@ In: a ``RunReport``. Out: a table by source with totals, what was rejected and w
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from ddbetl.cli.next_steps import command, commands
 from ddbetl.cli.terminal import Column, fitted, page_width, table, visible, wrapped
-from ddbetl.cli.wording import counted, spent, units, units_of
+from ddbetl.cli.wording import counted, percent, spent, units, units_of
 from ddbetl.engine.state import resume_command
 
 if TYPE_CHECKING:
@@ -19,13 +21,15 @@ if TYPE_CHECKING:
 
 # A rate this near to its budget was held by it.
 NEAR = 0.85
+# So many causes of rejects are shown, the most frequent ones.
+CAUSES = 8
 
 
-def page(report: RunReport) -> str:
-    """The summary as text."""
+def page(report: RunReport, inputs: Mapping[str, Any]) -> str:
+    """The summary as text; ``inputs``: what the run's plan was compiled from, see Inputs."""
     lines = [_table(report), "", _headline(report)]
     lines += [wrapped("  ", fact, page_width()) for fact in _facts(report)]
-    return "\n".join([*lines, *_rejects(report), *_next(report)])
+    return "\n".join([*lines, *_rejects(report), *_next(report, inputs)])
 
 
 def _table(report: RunReport) -> str:
@@ -67,7 +71,12 @@ def _headline(report: RunReport) -> str:
     time = spent(report.seconds)
     match report.outcome:
         case "interrupted":
-            word, colour, rest = "Interrupted", "yellow", f" after {time}: {items} in {report.target}."
+            share = f", at {percent(progress.fraction)}" if progress.fraction is not None else ""
+            word, colour, rest = (
+                "Interrupted",
+                "yellow",
+                f" after {time}{share}: {items} written to {report.target}.",
+            )
         case "limit":
             word, colour, rest = (
                 "Done",
@@ -99,23 +108,40 @@ def _rejects(report: RunReport) -> list[str]:
     if not count:
         return []
     lines = ["", click.style(f"{counted(count, 'row')} rejected", fg="red", bold=True)]
-    width = max(len(f"{cause.count:,}") for cause in report.causes) if report.causes else 0
+    shown = report.causes[:CAUSES]
+    width = max((len(f"{cause.count:,}") for cause in shown), default=0)
     lines += [
-        wrapped(f"  {cause.count:>{width},} × {cause.code}  ", visible(cause.message), page_width())
-        for cause in report.causes
+        wrapped(f"  {cause.count:>{width},} × {cause.code}  ", visible(cause.message), page_width()) for cause in shown
     ]
+    if len(report.causes) > len(shown):
+        lines.append(f"  and {counted(len(report.causes) - len(shown), 'more reason')}")
     if report.rejects:
-        lines.append(f"  Each with its item and its error: {report.rejects}")
+        lines.append(f"  Each with its item and its error: {visible(report.rejects)}")
     return lines
 
 
-def _next(report: RunReport) -> list[str]:
+def _next(report: RunReport, inputs: Mapping[str, Any]) -> list[str]:
     if report.outcome == "interrupted":
-        again = (
-            f"{counted(report.half_done, 'row')} more were written, and will be once more. " if report.half_done else ""
-        )
-        return ["", fitted(f"{again}To finish: {resume_command(Path(report.folder))}")]
+        resume = visible(resume_command(Path(report.folder)))
+        lines = ["", *commands([(resume, "goes on from here")])]
+        if report.half_done:
+            said = (
+                f"{counted(report.half_done, 'more row')} of unfinished pages stand in the target already; they are "
+                "written again then, and replace themselves."
+            )
+            lines.insert(1, fitted(said))
+        return lines
     if report.progress.rejected and report.rejects:
-        said = "To get them in, mend the spec and run it again with --from-rejects and this file."
-        return ["", fitted(said)]
+        from ddbetl.cli.rejects import run_again
+
+        folder = Path(report.folder)
+        show = command("rejects", folder.name, str(folder.parent.parent))
+        again = visible(run_again(inputs, report.rejects))
+        return [
+            "",
+            *commands([(show, "shows them by cause, with examples")]),
+            "",
+            fitted("To get them in, mend the spec or the items, then run it over these rows alone:"),
+            f"  {click.style(again, fg='cyan')}",
+        ]
     return []

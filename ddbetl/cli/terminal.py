@@ -6,6 +6,7 @@ no line is cut; a reader that goes away ends the output, not the command.
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import re
@@ -48,8 +49,11 @@ def complain(text: str) -> None:
 def _write(text: str, stream: IO[str], err: bool) -> None:
     try:
         click.echo(text, err=err)
-    except BrokenPipeError:
-        # The reader has seen enough (``| head``): whatever follows goes nowhere.
+    except OSError as error:
+        if not err and error.errno not in (errno.EPIPE, errno.EIO):
+            raise
+        # The reader has seen enough (``| head``), the terminal is gone, or there is no place for messages, which is no
+        # reason to end what they are about: whatever follows goes nowhere.
         with suppress(OSError, ValueError):
             sink = os.open(os.devnull, os.O_WRONLY)
             os.dup2(sink, stream.fileno())

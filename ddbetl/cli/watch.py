@@ -13,11 +13,13 @@ from datetime import UTC, datetime
 from ddbetl import jobs as api
 from ddbetl.cli import progress as progress_module
 from ddbetl.cli.exit_codes import ExitCode
-from ddbetl.cli.jobs import command, commands, next_steps, page
+from ddbetl.cli.jobs import next_steps, page
+from ddbetl.cli.next_steps import command, commands
 from ddbetl.cli.summary import page as summary
 from ddbetl.cli.terminal import complain, err, out, visible
 from ddbetl.cli.wording import clock
 from ddbetl.engine.report import RejectCause, RunReport
+from ddbetl.errors import JobFailed
 from ddbetl.jobs import Job
 
 # Seconds between two looks at the job.
@@ -54,11 +56,10 @@ def _closing(one: Job, state_dir: str) -> int:
         complain(f"error: {said}")
         err("\n".join(commands(rows[:1])))
         return ExitCode.FAILED
-    report = _report(one, state_dir)
-    if report is None:
+    if one.progress is None:
         out(page(one, None, state_dir, datetime.now(UTC)))
     else:
-        out(summary(report))
+        out(summary(report_of(one, state_dir), one.view.record.inputs))
     if one.state == "interrupted":
         return ExitCode.INTERRUPTED
     return ExitCode.REJECTS if one.counts.rejected else ExitCode.DONE
@@ -68,10 +69,10 @@ def _killed(one: Job) -> str:
     return f"no process runs job {one.id}: the one that did has ended without a word, killed or with its machine"
 
 
-def _report(one: Job, state_dir: str) -> RunReport | None:
-    """The report of a job's last run, from what the job keeps; None where it has no progress."""
+def report_of(one: Job, state_dir: str) -> RunReport:
+    """The report of a job's last run, from what the job keeps."""
     if one.view is None or one.progress is None:
-        return None
+        raise JobFailed(f"job {one.id} keeps no progress of its last run")
     rejected = api.rejects(one.id, state_dir, examples=0) if one.counts.rejected else None
     return RunReport(
         job=one.id,

@@ -1,15 +1,18 @@
 """Rejected rows once more: a file of rejects as a source.
 
 In: the file, for each table the lines that name it. Out: pages of the items as they are now, read by their keys.
-Invariants: an item is read as the plan's tables would give it, unfiltered by the server; an item that is not there any
-more counts as filtered out.
+Invariants: an item is read as the plan's tables would give it, unfiltered by the server, and once, however often the
+file names it; an item that is not there any more counts as filtered out.
 """
 
 from __future__ import annotations
 
+import asyncio
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +37,8 @@ class RejectedRows:
     path: Path
     senders: Mapping[Connection, Sender]
     consistent: bool
+    # Keys that were read, by table: a file that somebody has put together may name one twice.
+    _known: dict[str, set[bytes]] = field(default_factory=dict)
 
     async def wait(self, split: Split) -> None:
         await split.table.budget.acquire(_estimate(self.consistent))
@@ -42,7 +47,7 @@ class RejectedRows:
         """The items of the next keys of a split's table. ``scanned`` counts the keys."""
         scan, budget = split.table.scan, split.table.budget
         estimate = _estimate(self.consistent)
-        keys, after = keys_of(self.path, scan.table.name, int(split.next or 0))
+        keys, after = await asyncio.to_thread(self._keys, scan.table.name, int(split.next or 0))
         found: list[msgspec.Raw] = []
         left = keys
         while left:
@@ -66,60 +71,79 @@ class RejectedRows:
         raw = msgspec.Raw(b"[" + b",".join(map(bytes, found)) + b"]")
         return Fetched(raw, len(found), len(keys), str(after).encode() if after is not None else b"")
 
+    def _keys(self, table: str, start: int) -> tuple[list[dict[str, Any]], int | None]:
+        """The next keys of a table, without repetition, from a place in the file; and the place behind them, None at
+        the end."""
+        if table not in self._known:
+            # Another run of the job has read up to there.
+            before = (_digest(key) for place, name, key in rejected(self.path, 0) if name == table and place <= start)
+            self._known[table] = set(before) if start else set()
+        known = self._known[table]
+        keys: list[dict[str, Any]] = []
+        for place, name, key in rejected(self.path, start):
+            if name == table and (digest := _digest(key)) not in known:
+                known.add(digest)
+                keys.append(key)
+                if len(keys) == MOST_KEYS:
+                    return keys, place
+        return keys, None
+
 
 def _estimate(consistent: bool) -> float:
     """Units of a page's items, as long as they are small."""
     return MOST_KEYS * (1.0 if consistent else 0.5)
 
 
-def keys_of(path: Path, table: str, start: int) -> tuple[list[dict[str, Any]], int | None]:
-    """The next keys of a table, without repetition, from a place in the file; and the place behind them, None at the
-    end. Raises JobFailed for a file that has other lines than rejects."""
-    keys: dict[str, dict[str, Any]] = {}
-    # As RejectLines write it: the others need not be read.
-    head = b'{"table":' + json.dumps(table).encode() + b","
+def _digest(key: Mapping[str, Any]) -> bytes:
+    return blake2b(json.dumps(key, sort_keys=True).encode(), digest_size=16).digest()
+
+
+def tables_of(path: Path) -> dict[str, int]:
+    """The tables that a file of rejects names, and how many rows of each; raises JobFailed for another file."""
+    return dict(Counter(table for _, table, _ in rejected(path, 0)))
+
+
+class _Line(msgspec.Struct):
+    table: str
+    key: dict[str, dict[str, Any]]
+
+
+_LINE = msgspec.json.Decoder(_Line)
+
+
+def rejected(path: Path, start: int) -> Iterator[tuple[int, str, dict[str, Any]]]:
+    """The rejects of a file from a place on: the place behind each, its table, its key.
+
+    Raises JobFailed for a file that has other lines than rejects. Half a line at the end, of a job that was killed, is
+    none: its page is read again by that job.
+    """
     try:
         with path.open("rb") as file:
             file.seek(start)
             for line in file:
                 start += len(line)
-                if line.startswith(head):
-                    key = _key(path, line)
-                    keys.setdefault(json.dumps(key, sort_keys=True), key)
-                    if len(keys) == MOST_KEYS:
-                        return list(keys.values()), start
-    except OSError as error:
-        raise JobFailed(f"the file of rejects cannot be read: {error.strerror} ({path})") from error
-    return list(keys.values()), None
-
-
-def _key(path: Path, line: bytes) -> dict[str, Any]:
-    try:
-        key = json.loads(line)["key"]
-    except (ValueError, KeyError, TypeError):
-        key = None
-    if not isinstance(key, dict) or not key:
-        raise JobFailed(f"{path} has a line that is no reject of ddbetl: {line[:80].decode('utf-8', 'replace')}…")
-    return key
-
-
-def tables_of(path: Path) -> dict[str, int]:
-    """The tables that a file of rejects names, and how many rows of each; raises JobFailed for another file."""
-    found: dict[str, int] = {}
-    try:
-        with path.open("rb") as file:
-            for line in file:
                 if not line.strip():
                     continue
                 try:
-                    table = json.loads(line)["table"]
-                except (ValueError, KeyError, TypeError):
-                    table = None
-                if not isinstance(table, str):
-                    said = line[:80].decode("utf-8", "replace").strip()
-                    raise JobFailed(f"{path} has a line that is no reject of ddbetl: {said}…")
-                _key(path, line)
-                found[table] = found.get(table, 0) + 1
+                    found = _line(line)
+                except (ValueError, RecursionError):
+                    if not line.endswith(b"\n") and line.startswith(b'{"table":'):
+                        continue
+                    said = line[:60].decode("utf-8", "replace").strip()
+                    raise JobFailed(f"{path} has a line that is no reject of ddbetl: {said}…") from None
+                yield start, found.table, found.key
     except OSError as error:
         raise JobFailed(f"the file of rejects cannot be read: {error.strerror} ({path})") from error
+
+
+def _line(line: bytes) -> _Line:
+    try:
+        found = _LINE.decode(line)
+    except msgspec.ValidationError:
+        raise
+    except msgspec.DecodeError:
+        # Half of a surrogate pair, which msgspec does not take.
+        found = msgspec.convert(json.loads(line), _Line)
+    if not found.key:
+        raise ValueError("it has no key")
     return found

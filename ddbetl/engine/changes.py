@@ -12,8 +12,8 @@ from typing import Any
 
 from ddbetl.engine.store import JobRecord
 
-# Lines of a spec that are shown.
-LINES = 4
+# Differences that are shown.
+MOST = 8
 
 
 def changes(record: JobRecord, fingerprint: str, identity: Mapping[str, Any], text: str) -> tuple[str, ...]:
@@ -27,19 +27,28 @@ def changes(record: JobRecord, fingerprint: str, identity: Mapping[str, Any], te
         *_tables(before["tables"], identity["tables"]),
         *_target(before["target"], identity["target"]),
         *(
-            f"{what}: it was {before[name]}, and is {identity[name]}"
+            f"{what}: it was {_value(before[name])}, and is {_value(identity[name])}"
             for name, what in NAMES.items()
             if before[name] != identity[name]
         ),
     ]
-    said = [name for name in PARTS if before[name] != identity[name]]
-    found += _lines(str(record.inputs.get("text", "")), text, said)
+    parts = dict.fromkeys(said for name, said in PARTS.items() if before[name] != identity[name])
+    if parts:
+        # A LET, a parameter or a table's key may be behind it, and is named already.
+        lines = list(_lines(str(record.inputs.get("text", "")), text))
+        found += lines or ([f"{' and '.join(parts)}: other than they were"] if not found else [])
+    if len(found) > MOST:
+        found[MOST - 1 :] = [f"and {len(found) - MOST + 1:,} more"]
     return tuple(found) or ("the plan is another one, made by another version of ddbetl",)
 
 
 # Parts of the identity whose value can be shown, and those that only the spec's text can show.
 NAMES = {"limit": "LIMIT", "on_conflict": "ON CONFLICT", "on_error": "ON ERROR", "zone": "timezone"}
 PARTS = {"where": "WHERE", "columns": "the columns of SELECT", "star": "the columns of SELECT"}
+
+
+def _value(value: object) -> str:
+    return "not there" if value is None else str(value)
 
 
 def _values(kind: str, before: Iterable[Sequence[str]], now: Iterable[Sequence[str]]) -> Iterator[str]:
@@ -82,21 +91,18 @@ def _made_anew(before: Sequence[str], now: Sequence[str]) -> Iterator[str]:
         yield f"table {name} was made anew at {now[3]}; the job knows the one of {before[3]}"
 
 
-def _lines(before: str, now: str, said: Sequence[str]) -> Iterator[str]:
-    """The lines of a spec that differ, where its meaning does."""
-    if not said:
-        return
+def _lines(before: str, now: str) -> Iterator[str]:
+    """The lines of a spec that differ."""
     was, is_ = before.splitlines(), now.splitlines()
-    shown = 0
-    for kind, low, high, new_low, new_high in SequenceMatcher(None, was, is_, autojunk=False).get_opcodes():
-        if kind == "equal" or shown == LINES:
+    matcher = SequenceMatcher(None, [" ".join(line.split()) for line in was], [" ".join(line.split()) for line in is_])
+    for kind, low, high, new_low, new_high in matcher.get_opcodes():
+        if kind == "equal":
             continue
-        shown += 1
-        old, new = " ".join(was[low:high]).strip(), " ".join(is_[new_low:new_high]).strip()
-        yield (
-            f"line {new_low + 1}: it was `{old}`, and is `{new}`"
-            if old and new
-            else (f"line {new_low + 1} is new: `{new}`" if new else f"line {low + 1} is gone: `{old}`")
+        paired = min(high - low, new_high - new_low)
+        for number in range(paired):
+            yield f"line {new_low + number + 1}: it was `{was[low + number].strip()}`"
+            yield f"{' ' * len(f'line {new_low + number + 1}: ')}and is `{is_[new_low + number].strip()}`"
+        yield from (f"line {low + n + 1} is gone: `{was[low + n].strip()}`" for n in range(paired, high - low))
+        yield from (
+            f"line {new_low + n + 1} is new: `{is_[new_low + n].strip()}`" for n in range(paired, new_high - new_low)
         )
-    if not shown:
-        yield " and ".join(dict.fromkeys(PARTS[name] for name in said))

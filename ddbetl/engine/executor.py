@@ -19,6 +19,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from threading import Event
 from typing import Any
@@ -39,7 +40,7 @@ from ddbetl.engine.metrics import metrics_text, write_metrics
 from ddbetl.engine.pages import PageResult, PageWork
 from ddbetl.engine.rates import Rated, Rates
 from ddbetl.engine.reading import Reading, Source, Tables
-from ddbetl.engine.rejects import Rejects, causes
+from ddbetl.engine.rejects import Rejects, causes, lines_of
 from ddbetl.engine.report import Progress, RejectCause, RunReport, write_report
 from ddbetl.engine.sending import Course, Sender
 from ddbetl.engine.splits import Ledger, Page
@@ -65,6 +66,8 @@ COMMIT_SECONDS = 0.1
 PROGRESS_SECONDS = 1.0
 # Seconds between two versions of the file of metrics.
 METRICS_SECONDS = 5.0
+# Seconds between two lines of progress in the log.
+TOLD_SECONDS = 10.0
 
 POLICY = RetryPolicy()
 
@@ -100,7 +103,7 @@ class Job:
     _committing: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     def __post_init__(self) -> None:
-        self.rejects = Rejects(self.plan.logical, self.meter)
+        self.rejects = Rejects(self.plan.logical, self.meter, self.store.folder)
 
     async def run(self, stop: Event, outlook: Outlook) -> None:
         """Run to the end, to the LIMIT, or until ``stop`` is set."""
@@ -147,8 +150,8 @@ class Job:
 
     @property
     def interrupted(self) -> bool:
-        """Whether a stop has left something for another run."""
-        return not self.ledger.done and not self.course.limit_reached
+        """Whether a stop has left something for another run; once LIMIT is reached, rows that it counts."""
+        return self.ledger.half_done if self.course.limit_reached else not self.ledger.done
 
     # Beside the stages
 
@@ -156,8 +159,9 @@ class Job:
         rated = [Rated(table.scan.table, "read", table.budget) for table in self.meter.tables]
         rated.append(Rated(self.write.table, "write", self.meter.write))
         rates = {"read": self.plan.logical.read, "write": self.plan.logical.write}
-        follow = Rates(rated, rates, self.access, self.store.rates, self.log)
-        tasks = [self._keep_credentials(senders), self._keep_state(), follow.follow()]
+        # What was asked for before the run is in its plan.
+        follow = Rates(rated, rates, self.access, self.store.rates, self.log, known=dict(self.store.rates()))
+        tasks = [self._keep_credentials(senders), self._keep_state(), self._tell(), follow.follow()]
         if outlook.progress is not None:
             tasks.append(self._show(outlook.progress, outlook.interval))
         if outlook.metrics is not None:
@@ -168,6 +172,16 @@ class Job:
         while True:
             progress(self.meter.progress())
             await asyncio.sleep(interval)
+
+    async def _tell(self) -> None:
+        """Log the progress, for those who follow a run that has no terminal."""
+        while True:
+            await asyncio.sleep(TOLD_SECONDS)
+            now = self.meter.progress()
+            self.log.write(
+                "info", "progress", seconds=round(now.seconds, 1), fraction=now.fraction, left=now.eta, read=now.read,
+                filtered=now.filtered, written=now.written, rejected=now.rejected, waiting=now.waiting,
+            )  # fmt: skip
 
     async def _measure(self, path: Path) -> None:
         while True:
@@ -194,8 +208,10 @@ class Job:
             await asyncio.sleep(COMMIT_SECONDS)
             if self.ledger.changed or self.meter.clock() - since >= PROGRESS_SECONDS:
                 since = self.meter.clock()
-                # A commit that has begun is finished, also when the run is being ended.
-                await asyncio.shield(self._commit())
+                # A commit that has begun is finished, also when the run is being ended. If it fails, so does the last one.
+                commit = asyncio.create_task(self._commit())
+                commit.add_done_callback(_look_at)
+                await asyncio.shield(commit)
 
     async def _commit(self) -> None:
         async with self._committing:
@@ -265,7 +281,7 @@ class Job:
         """Give a page's rows to the writers, and record those that cannot be written."""
         page.add(filtered=result.filtered, by_reference=result.by_reference)
         if result.failures:
-            self.rejects.add(page, result.failures)
+            self.rejects.add(page, result.failures, sum(batch.rows for batch in result.batches))
         # A batch keeps its page until it is written, for the rejects: few rows of a large page weigh much.
         share = len(page.items) // max(1, len(result.batches))
         for batch in result.batches:
@@ -286,6 +302,12 @@ class Job:
         self.course.left -= kept
         page.add(read=kept - rows)
         return batch if kept == rows else batching.cut(batch, kept) if kept else None
+
+
+def _look_at(task: asyncio.Task[None]) -> None:
+    """Take note of how a task has ended, which asyncio asks of somebody."""
+    if not task.cancelled():
+        task.exception()
 
 
 def record_of(
@@ -337,7 +359,7 @@ def open_job(
     for table, used in zip(tables, before.read_units, strict=True):
         table.budget.used = used
     meter = Meter(tables, write, clock, started, retries=before.retries)
-    ledger = Ledger(tables, store.splits())
+    ledger = Ledger(tables, store.splits(), clock)
 
     def scans(senders: Mapping[Connection, Sender]) -> Source:
         return Tables(senders, plan.logical.consistent_read, write)
@@ -366,9 +388,9 @@ async def execute(
             raise JobFailed(f"the log cannot be written: {log.failure}")
         job = open_job(plan, access, store, log, source=source)
         log.write("info", "run_started", run=job.before.runs + 1, target=job.write.table.name, tables=len(plan.scans))
-        # A folder that cannot be written is found out now, not after the rows are.
-        write_report(_report(job, "running", 0), folder / "report.json")
         try:
+            # A folder that cannot be written is found out now, not after the rows are.
+            write_report(_report(job, "running", 0), folder / "report.json")
             await job.run(stop, outlook)
             outcome = "interrupted" if job.interrupted else "limit" if job.course.limit_reached else "done"
             report = _finished(job, outcome)
@@ -393,7 +415,11 @@ def _finished(job: Job, outcome: str) -> RunReport:
     report = _report(job, outcome, half)
     write_report(report, job.store.folder / "report.json")
     job.store.finish(outcome)
-    job.log.write("info", "run_ended", outcome=outcome, read=report.progress.read, written=report.progress.written)
+    now = report.progress
+    job.log.write(
+        "info", "run_ended", outcome=outcome, read=now.read, filtered=now.filtered, written=now.written,
+        rejected=now.rejected,
+    )  # fmt: skip
     return report
 
 
@@ -420,7 +446,8 @@ def _report(job: Job, outcome: str, half: int) -> RunReport:
     found: tuple[RejectCause, ...] = ()
     if progress.rejected and (path := job.store.folder / REJECTS).exists():
         with path.open("rb") as lines:
-            found = causes(lines)
+            # A commit that failed may have left more, and half a line.
+            found = causes(islice(lines_of(lines), progress.rejected))
     return RunReport(
         job.store.record.id,
         outcome,

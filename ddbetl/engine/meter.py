@@ -60,6 +60,7 @@ class TableMeter:
     started: float
     tally: Tally = field(default_factory=Tally)
     segments_done: int = 0
+    segments_read: int = 0
     ended: float | None = None
 
     @property
@@ -82,6 +83,7 @@ class TableMeter:
             budget=self.budget.rate,
             segments=self.segments,
             segments_done=self.segments_done,
+            segments_read=self.segments_read,
             seconds=(self.ended if self.ended is not None else now) - self.started,
         )
 
@@ -95,19 +97,24 @@ class TableMeter:
 
 @dataclass(slots=True)
 class Meter:
-    """The counters of a run; ``clock`` counts seconds."""
+    """The counters of a run; ``clock`` counts seconds. ``waits``: what each table's requests wait for, by its name."""
 
     tables: list[TableMeter]
     write: Budget
     clock: Callable[[], float]
     started: float
     retries: int = 0
-    waiting: str | None = None
+    waits: dict[str, str] = field(default_factory=dict)
     _finished: deque[tuple[float, int]] = field(default_factory=deque)
 
     @property
     def by_reference(self) -> int:
         return sum(table.tally.by_reference for table in self.tables)
+
+    @property
+    def waiting(self) -> str | None:
+        """What the run waits for: of several tables, what began last."""
+        return next(reversed(self.waits.values()), None)
 
     def progress(self) -> Progress:
         """The run as it is now."""

@@ -45,12 +45,19 @@ class PageWork:
         """What comes of each page; raises MalformedResponse for one that is no page."""
         if self._transformer is None:
             self._transformer = Transformer(self._statement)
-        return [self._page(page, output) for page, output in zip(pages, self._transformer.run(pages), strict=True)]
+        return [self._checked(page, output) for page, output in zip(pages, self._transformer.run(pages), strict=True)]
 
     def close(self) -> None:
         if self._transformer is not None:
             self._transformer.close()
             self._transformer = None
+
+    def _checked(self, page: PageInput, output: PageOutput) -> PageResult:
+        try:
+            return self._page(page, output)
+        except MalformedResponse as error:
+            error.operation, error.table = "Scan", page.source_table
+            raise
 
     def _page(self, page: PageInput, output: PageOutput) -> PageResult:
         filtered = page.count - output.passed - len(output.by_reference)
@@ -76,9 +83,9 @@ def _items(page: PageInput) -> list[msgspec.Raw]:
     try:
         items = items_of(page.items)
     except ValueError as error:
-        raise MalformedResponse(f"{page.source_table}: the answer to Scan is not DynamoDB's: {error}") from error
+        raise MalformedResponse(f"the answer is not DynamoDB's: {error}") from error
     if len(items) != page.count:
         raise MalformedResponse(
-            f"{page.source_table}: the answer to Scan holds {len(items):,} items, and says that they are {page.count:,}"
+            f"the answer is not DynamoDB's: Count is {page.count:,}, and Items holds {len(items):,}"
         )
     return items

@@ -40,14 +40,15 @@ class Rated:
 
 @dataclass(slots=True)
 class Rates:
-    """``asked``: what was asked for while the job runs, by direction; see JobStore.rates."""
+    """``asked``: what was asked for since the job began, by direction; see JobStore.rates. ``known``: what of it the
+    ``rates`` have in them already."""
 
     tables: list[Rated]
     rates: dict[str, Rate]
     access: Mapping[Connection, Access]
     asked: Callable[[], Mapping[str, str]]
     log: EventLog
-    _asked: dict[str, str] = field(default_factory=dict)
+    known: dict[str, str] = field(default_factory=dict)
 
     async def follow(self) -> None:
         """Keep the budgets at the rates, for as long as the run lasts."""
@@ -63,8 +64,8 @@ class Rates:
     def take_over(self, asked: Mapping[str, str]) -> None:
         """Set the rates to what was asked for since."""
         for direction, text in asked.items():
-            if self._asked.get(direction) != text:
-                self._asked[direction] = text
+            if self.known.get(direction) != text:
+                self.known[direction] = text
                 self.rates[direction] = rate_of(direction, text)
                 self._set(direction, f"as ddbetl jobs set says: {direction} = {text}")
 

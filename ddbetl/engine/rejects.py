@@ -10,11 +10,13 @@ import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ddbetl.engine.meter import Meter
 from ddbetl.engine.report import RejectCause
 from ddbetl.engine.rows import RowFailure
+from ddbetl.engine.state import resume_command
 from ddbetl.errors import JobFailed
 from ddbetl.plan.logical import LogicalPlan
 from ddbetl.source import Span
@@ -26,6 +28,8 @@ if TYPE_CHECKING:
 MOST_CAUSES = 100
 # A share of rejects says something about the whole only after so many rows.
 ROWS_TO_TELL = 10_000
+# So many causes are named when a run is stopped because of them.
+TOLD = 3
 
 Item = Mapping[str, Any]
 
@@ -48,7 +52,7 @@ class Causes:
     _found: dict[tuple[str, str], list[Any]] = field(default_factory=dict)
 
     def count(self, code: str, message: str) -> None:
-        kind = (code, _VARYING.sub("…", message))
+        kind = (code, kind_of(message))
         if kind not in self._found and len(self._found) >= MOST_CAUSES:
             kind = (code, "")
         self._found.setdefault(kind, [message, 0])[1] += 1
@@ -63,15 +67,25 @@ class Causes:
 _VARYING = re.compile(r'"(?:[^"\\]|\\.)*"|-?\d[\d,.]*')
 
 
+def kind_of(message: str) -> str:
+    """A message without what differs between the rows that it is about."""
+    return _VARYING.sub("…", message)
+
+
 @dataclass(slots=True)
 class Rejects:
     """Does with rows that cannot be written what ON ERROR and max_rejects say."""
 
     plan: LogicalPlan
     meter: Meter
+    folder: Path
+    _causes: Causes = field(default_factory=Causes)
 
-    def add(self, page: Page, failures: Iterable[tuple[Item, RowFailure]]) -> None:
-        """Count rows of a page that cannot be written, and keep a line of each; raises JobFailed when it is enough."""
+    def add(self, page: Page, failures: Iterable[tuple[Item, RowFailure]], beside: int = 0) -> None:
+        """Count rows of a page that cannot be written, and keep a line of each; raises JobFailed when it is enough.
+
+        ``beside``: rows of the page that can be written, and are not counted yet.
+        """
         description = page.table.scan.table.description
         keys = tuple(key.name for key in description.key) if description is not None else ()
         for item, failure in failures:
@@ -81,9 +95,10 @@ class Rejects:
                 page.add(skipped=1)
                 continue
             page.add(rejected=1)
+            self._causes.count(failure.code, failure.message)
             reject = Reject(page.table.scan.table.name, item, failure.code, failure.message, failure.span)
             page.rejects.append(self.line(reject, keys))
-        self._check()
+        self._check(beside)
 
     def line(self, reject: Reject, keys: tuple[str, ...]) -> bytes:
         """A reject as a line of JSON; ``keys`` are the names of the source table's key attributes."""
@@ -105,20 +120,26 @@ class Rejects:
         line = f" (line {self.plan.source.position(failure.span.start)[0]})" if failure.span is not None else ""
         return f"ON ERROR FAIL: {page.table.scan.table.name}, {key}: {failure.code} {failure.message}{line}"
 
-    def _check(self) -> None:
+    def _check(self, beside: int) -> None:
         """Stop a run that rejects more than it may."""
         limit = self.plan.max_rejects
         rejected = sum(table.tally.rejected for table in self.meter.tables)
-        rows = sum(table.tally.read - table.tally.filtered for table in self.meter.tables)
+        rows = sum(table.tally.passed for table in self.meter.tables) + rejected + beside
         if limit.rows is not None:
             too_many = rejected > limit.rows
         else:
             assert limit.percent is not None
             too_many = rows >= ROWS_TO_TELL and rejected * 100 > limit.percent * rows
         if too_many:
+            allowed = f"{limit.rows:,}" if limit.rows is not None else str(limit)
             raise JobFailed(
-                f"{rejected:,} of {rows:,} rows were rejected, more than max_rejects = {limit} allows: "
-                "the spec hardly fits the data"
+                f"{rejected:,} of {rows:,} rows were rejected, more than max_rejects = {allowed} allows\n"
+                + "".join(
+                    f" = {cause.count:,} × {cause.code}  {cause.message}\n" for cause in self._causes.all()[:TOLD]
+                )
+                + "Nothing is lost. To go on without such rows, and get them in later (--from-rejects):\n"
+                f"  {resume_command(self.folder)} --max-rejects 100%\n"
+                "If it is the spec that is wrong, mend it and run it again: that begins anew."
             )
 
 

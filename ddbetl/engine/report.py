@@ -12,15 +12,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ddbetl.engine.folder import open_private, writing
+from ddbetl.engine.folder import open_private
+from ddbetl.engine.state import usable
 
 
 @dataclass(frozen=True, slots=True)
 class TableProgress:
     """One source table. ``expected``: items by DynamoDB's own count, 0 where it does not know. Units are read units.
 
-    ``passed`` rows were handed to the writer; ``written`` of them are acknowledged. ``budget``: units per second, None
-    for unlimited. ``rate``: units per second over the last seconds.
+    ``passed`` rows were handed to the writer; ``written`` of them are acknowledged. ``segments_read`` of the segments
+    are read to their end, and of ``segments_done`` all rows are written too. ``budget``: units per second, None for
+    unlimited. ``rate``: units per second over the last seconds.
     """
 
     name: str
@@ -37,10 +39,11 @@ class TableProgress:
     segments: int
     segments_done: int
     seconds: float
+    segments_read: int = 0
 
     @property
-    def done(self) -> bool:
-        return self.segments_done == self.segments
+    def all_read(self) -> bool:
+        return max(self.segments_read, self.segments_done) == self.segments
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,6 +164,6 @@ def as_json(report: RunReport) -> dict[str, Any]:
 
 def write_report(report: RunReport, path: Path) -> None:
     """Keep the report beside the rejects."""
-    with writing(), os.fdopen(open_private(path, os.O_TRUNC), "w", encoding="utf-8") as file:
+    with usable(path.parent), os.fdopen(open_private(path, os.O_TRUNC), "w", encoding="utf-8") as file:
         json.dump(as_json(report), file, indent=2)
         file.write("\n")

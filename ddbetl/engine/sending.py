@@ -9,8 +9,8 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
-from typing import TypeVar
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
 
 from ddbetl.connectors.dynamodb.access import Access
 from ddbetl.connectors.dynamodb.advice import status_text
@@ -23,6 +23,9 @@ from ddbetl.engine.meter import Meter
 from ddbetl.errors import ConnectionFailed
 
 T = TypeVar("T")
+
+# Stands for every table, where one is named.
+EVERY = ""
 
 
 @dataclass(slots=True, eq=False)
@@ -43,7 +46,7 @@ class Course:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Sender:
-    """Sends the requests of one connection."""
+    """Sends the requests of one connection. ``out``: the tasks that wait for an answer, not for their turn."""
 
     access: Access
     client: WireClient
@@ -53,6 +56,7 @@ class Sender:
     policy: RetryPolicy
     sleep: Callable[[float], Awaitable[None]]
     clock: Callable[[], float] = time.monotonic
+    out: set[asyncio.Task[Any]] = field(default_factory=set)
 
     async def request(
         self,
@@ -70,6 +74,8 @@ class Sender:
         asked.
         """
         failed: WireError | None = None
+        task = asyncio.current_task()
+        assert task is not None
 
         async def exchange() -> T:
             if failed is not None:
@@ -77,7 +83,11 @@ class Sender:
                     await self.refresh()
                 budget.settle(units, units if failed.maybe_processed else 0.0)
                 await budget.acquire(units)
-            response = await self.client.request(operation, body)
+            self.out.add(task)
+            try:
+                response = await self.client.request(operation, body)
+            finally:
+                self.out.discard(task)
             try:
                 return read(response.body)
             except ValueError as error:
@@ -96,14 +106,16 @@ class Sender:
         except WireError as error:
             error.operation, error.table = operation, table
             raise
-        self.meter.waiting = None
+        # What other tables wait for, they still do.
+        self.meter.waits.pop(table, None)
+        self.meter.waits.pop(EVERY, None)
         return answer
 
     def throttled(self, table: str, budget: Budget, reason: str) -> None:
         """Slow down, and say why."""
         before = budget.rate
         budget.throttled()
-        self.meter.waiting = reason
+        self.meter.waits[table] = reason
         self.log.write("warning", "throttled", table=table, reason=reason, rate_before=before, rate=budget.rate)
 
     async def refresh(self) -> None:
@@ -111,7 +123,7 @@ class Sender:
         try:
             await asyncio.to_thread(self.access.credentials.refresh)
         except ConnectionFailed as error:
-            self.meter.waiting = f"the credentials cannot be renewed: {error}"
+            self.meter.waits[EVERY] = f"the credentials cannot be renewed: {error}"
             self.log.write("warning", "credentials_not_renewed", message=str(error))
 
     def _repeats(self, error: WireError, operation: str, table: str, budget: Budget) -> None:
@@ -120,5 +132,5 @@ class Sender:
         if isinstance(error, ServiceError) and error.kind is Kind.THROTTLING:
             self.throttled(table, budget, text)
             return
-        self.meter.waiting = text
+        self.meter.waits[table] = text
         self.log.write("warning", "retry", operation=operation, table=table, message=text)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, fields
 
 import msgspec
@@ -94,6 +94,8 @@ class Split:
         page.add(read=scanned, filtered=scanned - count)
         self._open.append(page)
         self.next = after
+        if not after:
+            self.table.segments_read += 1
         return page
 
     def closed(self) -> None:
@@ -106,6 +108,13 @@ class Split:
             self.places.release()
         if self.done:
             self.table.segments_done += 1
+            if self.table.segments_done == self.table.segments:
+                self.table.ended = self.ledger.clock()
+
+    @property
+    def half_done(self) -> bool:
+        """Whether rows were handed over of a page that is not done."""
+        return any(page.tally.passed for page in self._open)
 
     def state(self) -> SplitState:
         counts = {field.name: getattr(self.tally, field.name) for field in fields(Counts)}
@@ -116,9 +125,10 @@ NOTHING = msgspec.Raw(b"[]")
 
 
 class Ledger:
-    """The splits of a job, and what of them the store does not know yet."""
+    """The splits of a job, and what of them the store does not know yet. ``clock`` counts seconds."""
 
-    def __init__(self, tables: Sequence[TableMeter], states: Sequence[SplitState]) -> None:
+    def __init__(self, tables: Sequence[TableMeter], states: Sequence[SplitState], clock: Callable[[], float]) -> None:
+        self.clock = clock
         known = {(state.table, state.segment): state for state in states}
         self.splits: list[Split] = []
         self._moved: dict[Split, None] = {}
@@ -131,12 +141,17 @@ class Ledger:
                     split.done = state.done
                     split.tally = _tally(state.counts)
                     table.segments_done += state.done
+                    table.segments_read += state.done
                 self.splits.append(split)
         self.settle()
 
     @property
     def done(self) -> bool:
         return all(split.done for split in self.splits)
+
+    @property
+    def half_done(self) -> bool:
+        return any(split.half_done for split in self.splits)
 
     @property
     def changed(self) -> bool:

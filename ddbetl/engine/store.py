@@ -127,6 +127,8 @@ class JobStore:
         self._kept = kept
         self._rejects: int | None = None
         self._ended = False
+        # Why nothing more can be kept.
+        self._failure: JobFailed | None = None
         self._turn = Lock()
 
     @classmethod
@@ -203,23 +205,29 @@ class JobStore:
 
         ``rejects``: JSON lines of the pages that ``moved`` passes, each with its line break. They are on the disk
         before the positions are, so an end in between leaves only rejects to cut off. After a failure it is unknown
-        what the disk has: whoever goes on opens the job anew.
+        what the disk has: whoever goes on opens the job anew, and every further commit fails as the first one did.
         """
         assert all(line.endswith(b"\n") for line in rejects), "a reject is a line"
         rows = [(s.table, s.segment, s.position, s.done, *astuple(s.counts)) for s in moved]
         with self._turn:
+            if self._failure is not None:
+                raise JobFailed(str(self._failure)) from self._failure
             if self._ended:
-                raise JobFailed(f"job {self.folder.name} is closed, or could not be saved before{go_on(self.folder)}")
+                raise JobFailed(f"job {self.folder.name} is closed{go_on(self.folder)}")
             # Until all of it is kept.
             self._ended = True
-            with usable(self.folder):
-                length = self._append(b"".join(rejects))
-                with transaction(self._db):
-                    self._db.executemany("INSERT OR REPLACE INTO split VALUES (?,?,?,?,?,?,?,?,?,?)", rows)
-                    self._db.execute(
-                        "UPDATE state SET outcome = 'running', totals = ?, progress = ?, rejects_length = ?",
-                        (packed(totals), progress, length),
-                    )
+            try:
+                with usable(self.folder):
+                    length = self._append(b"".join(rejects))
+                    with transaction(self._db):
+                        self._db.executemany("INSERT OR REPLACE INTO split VALUES (?,?,?,?,?,?,?,?,?,?)", rows)
+                        self._db.execute(
+                            "UPDATE state SET outcome = 'running', totals = ?, progress = ?, rejects_length = ?",
+                            (packed(totals), progress, length),
+                        )
+            except JobFailed as error:
+                self._failure = error
+                raise
             self._length = length
             self._ended = False
 

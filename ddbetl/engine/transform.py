@@ -94,7 +94,8 @@ class Transformer:
             return [PageOutput(by_reference=list(range(page.count))) for page in pages]
         try:
             return self._execute(pages)
-        except duckdb.Error:
+        except (duckdb.Error, UnicodeDecodeError):
+            # The latter is an error whose message quotes bytes that are no text.
             if len(pages) == 1:
                 return [PageOutput(by_reference=list(range(pages[0].count)))]
             return [output for page in pages for output in self.run([page])]

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from random import Random
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 from ddbetl.connectors.dynamodb.budget import Budget
 from ddbetl.connectors.dynamodb.failures import ServiceError, WireError
@@ -44,17 +44,15 @@ class Writing:
     rejects: Rejects
     shuffle: Random
     written: bool = False
-    # Writers that wait for the budget, and may be stopped there; those that are sending may not.
-    _sending: set[asyncio.Task[Any]] = field(default_factory=set)
     _refused: int = 0
 
     def start(self, stages: asyncio.TaskGroup) -> list[asyncio.Task[None]]:
         return [stages.create_task(self._write_all()) for _ in range(WRITERS)]
 
     def stop(self, writers: Sequence[asyncio.Task[None]]) -> None:
-        """End the writers, all but those that are sending: these end with the answer."""
+        """End the writers, all but those that wait for an answer: these end with it."""
         for writer in writers:
-            if writer not in self._sending:
+            if writer not in self.sender.out:
                 writer.cancel()
 
     async def _write_all(self) -> None:
@@ -98,9 +96,6 @@ class Writing:
             await self.sender.sleep(self.shuffle.random() * min(policy.cap, policy.base * 2.0 ** min(refused, 30)))
 
     async def _send(self, content: bytes | memoryview, units: float) -> BatchWriteAnswer:
-        """Send a batch; a stop waits for the answer."""
-        task = asyncio.current_task()
-        assert task is not None
         table = self.batching.table
 
         def read(body: bytes) -> BatchWriteAnswer:
@@ -109,11 +104,7 @@ class Writing:
                 raise ValueError("it leaves puts to another table unprocessed")
             return answer
 
-        self._sending.add(task)
-        try:
-            return await self.sender.request("BatchWriteItem", content, table, read, self.budget, units)
-        finally:
-            self._sending.discard(task)
+        return await self.sender.request("BatchWriteItem", content, table, read, self.budget, units)
 
     async def _write_singly(self, page: Page, batch: Batch, content: bytes | memoryview, error: ServiceError) -> None:
         """Find the rows that the server refuses, by sending each alone; they become rejects."""

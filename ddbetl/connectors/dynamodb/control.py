@@ -98,9 +98,14 @@ class Control:
 
     def describe(self, names: tuple[str, ...]) -> dict[str, TableDescription]:
         """The descriptions of those of the tables that exist."""
-        with explained(), ThreadPoolExecutor(max_workers=AT_ONCE) as pool:
-            found = pool.map(self._describe, names)
-            return {description.name: description for description in found if description is not None}
+        pool = ThreadPoolExecutor(max_workers=AT_ONCE)
+        try:
+            with explained():
+                found = pool.map(self._describe, names)
+                return {description.name: description for description in found if description is not None}
+        finally:
+            # Whoever interrupts does not wait for a server that does not answer.
+            pool.shutdown(wait=False, cancel_futures=True)
 
     def _describe(self, name: str) -> TableDescription | None:
         try:
@@ -196,9 +201,12 @@ def explained() -> Iterator[None]:
         raise ConnectionFailed(text) from error
     except ValueError as error:
         # boto3 refuses a malformed endpoint URL so, which the environment or a configuration file may hold.
-        if "endpoint" in str(error).lower():
-            said = "an endpoint of the AWS settings is none" if "@" in str(error) else str(error)
-            raise ConnectionFailed(f"{said}: it looks like http://host:port") from error
+        said = str(error)
+        if "endpoint" in said.lower() or "URL" in said:
+            shown = f" ({said})" if "@" not in said else ""
+            raise ConnectionFailed(
+                f"an endpoint of the AWS settings is none{shown}: it looks like http://host:port"
+            ) from error
         raise
 
 

@@ -90,7 +90,10 @@ def read_scan(body: bytes) -> ScanAnswer:
 
     The items are counted where they are read: by the statement, or by ``read_page``.
     """
-    answer = _scan_answer(body)
+    try:
+        answer = _scan_answer(body)
+    except RecursionError:
+        raise ValueError(TOO_DEEP) from None
     if not 0 <= answer.count <= answer.scanned_count:
         raise ValueError(f"Count is {answer.count:,}, ScannedCount {answer.scanned_count:,}")
     if bytes(memoryview(answer.items)[:1]) != b"[":
@@ -121,8 +124,6 @@ def _scan_answer(body: bytes) -> ScanAnswer:
         return _scan.decode(body)
     except msgspec.ValidationError:
         raise
-    except RecursionError:
-        raise ValueError(TOO_DEEP) from None
     except msgspec.DecodeError:
         # Half of a surrogate pair: the standard library takes it, and writes it as it was.
         found = json.loads(body)
@@ -135,11 +136,12 @@ def _scan_answer(body: bytes) -> ScanAnswer:
 def items_of(items: bytes | memoryview | msgspec.Raw) -> list[msgspec.Raw]:
     """The raw items of a page; raises ValueError for what is no list."""
     try:
-        return _items.decode(items)
-    except msgspec.ValidationError:
-        raise
-    except msgspec.DecodeError:
-        return [_again(item) for item in json.loads(bytes(items))]
+        try:
+            return _items.decode(items)
+        except msgspec.ValidationError:
+            raise
+        except msgspec.DecodeError:
+            return [_again(item) for item in json.loads(bytes(items))]
     except RecursionError:
         raise ValueError(TOO_DEEP) from None
 
