@@ -42,7 +42,7 @@ from ddbetl.connectors.dynamodb import budget
 from ddbetl.connectors.dynamodb.retry import RetryPolicy
 from ddbetl.connectors.dynamodb.signer import Credentials
 from ddbetl.connectors.dynamodb.wire import WireSettings
-from ddbetl.engine import executor, loop, pages
+from ddbetl.engine import executor, loop, pages, writing
 from ddbetl.engine import folder as folder_module
 from ddbetl.engine import report as report_module
 from ddbetl.engine.executor import Outlook, open_job, record_of
@@ -370,6 +370,11 @@ class Job:
             rejected.update(self.meant.rejected(split, int(before)))
         assert self.rejects() == rejected
 
+    def logged(self, *events: str) -> list[dict[str, Any]]:
+        """The lines of the log about some events."""
+        lines = map(json.loads, (self.folder / "log").read_text().splitlines())
+        return [line for line in lines if line["event"] in events]
+
     def rejects(self) -> Counter[str]:
         path = self.folder / "rejects.jsonl"
         lines = path.read_bytes().splitlines() if path.exists() else []
@@ -393,7 +398,7 @@ class Job:
 
 
 KEYS = {item["id"]["S"]: reference.comparable({"id": item["id"]}) for items in sources(400).values() for item in items}
-# Rows that went by reference, by the size of a job: the first one, which nothing disturbs, says how many.
+# Rows that go by reference, by the size of a job: as many in each run, whatever disturbs it.
 BY_REFERENCE: dict[int, int] = {}
 
 
@@ -428,13 +433,10 @@ class Listener:
 
     waits: str
     stop: Event = field(default_factory=Event)
-    said: set[str] = field(default_factory=set)
 
     def __call__(self, progress: Progress) -> None:
-        if progress.waiting is not None:
-            self.said.add(progress.waiting)
-            if re.match(self.waits, progress.waiting):
-                self.stop.set()
+        if progress.waiting is not None and re.match(self.waits, progress.waiting):
+            self.stop.set()
 
 
 def test_without_a_failure(job: Callable[..., Job]) -> None:
@@ -463,9 +465,13 @@ def test_the_nth_request_fails(name: str, job: Callable[..., Job]) -> None:
             except JobFailed as error:
                 assert re.search(failure.ends, str(error)) and str(error).endswith(f"{one.resume} goes on.")
                 report = one.run()
+            else:
+                assert not fault.failed
         else:
             report = one.run(fault)
             assert report.progress.retries >= fault.failed
+            told = [line.get("reason") or line.get("message") for line in one.logged("throttled", "retry")]
+            assert (told or not fault.failed) and all(re.match(failure.waits, str(text)) for text in told)
         one.assert_done(report)
         if not fault.failed:
             break
@@ -498,7 +504,8 @@ def fails_from(n: int, one: Job, failure: Failure, **only: Any) -> bool:
         assert failure.ends and said.endswith(f"\nNothing is lost: when that is mended, {one.resume} goes on.")
         assert view(one.folder).outcome == "failed"
         return True
-    if not fault.failed:
+    if report.outcome == "done":
+        assert not fault.failed
         one.assert_done(report)
         return False
     assert report.outcome == view(one.folder).outcome == "interrupted" and not failure.ends
@@ -551,6 +558,18 @@ def test_only_writes_fail(name: str, job: Callable[..., Job]) -> None:
         one.assert_done(one.run())
 
 
+@pytest.mark.parametrize("name", ["throttled", "unprocessed", "no body", "reset"])
+def test_a_stop_does_not_wait_for_what_waits_itself(
+    name: str, job: Callable[..., Job], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The writers would try again in years."""
+    with monkeypatch.context() as patch:
+        patch.setattr(executor, "POLICY", RetryPolicy(base=1e9, cap=1e9))
+        one = job()
+        assert fails_from(2, one, FAILURES[name], only=lambda call: call.operation == "BatchWriteItem")
+    one.assert_done(one.run())
+
+
 @pytest.mark.parametrize("name", THROTTLES)
 def test_the_limit_that_throttles_is_shown(name: str, job: Callable[..., Job]) -> None:
     answer, text = THROTTLES[name]
@@ -566,8 +585,7 @@ def test_the_limit_that_throttles_is_shown(name: str, job: Callable[..., Job]) -
     report = one.run(From(1 + len(name) % 7, answer), stop, progress)
     assert report.outcome == "interrupted"
     assert said <= {text.format(table=table) for table in ("One", "Two", "Target")}
-    logged = [json.loads(line) for line in (one.folder / "log").read_text().splitlines()]
-    reasons = {line["table"]: line["reason"] for line in logged if line["event"] == "throttled"}
+    reasons = {line["table"]: line["reason"] for line in one.logged("throttled")}
     assert reasons == {table: text.format(table=table) for table in reasons} != {}
     # Here it passes by itself, after a while.
     one.assert_done(one.run(From(3, answer, 5)))
@@ -649,8 +667,7 @@ def test_credentials_that_expire(hindered: bool, job: Callable[..., Job]) -> Non
             said = one.fail(fault, "ExpiredTokenException")
             assert "could not be renewed" in said and "aws sso login" in said
             assert failed
-            logged = [json.loads(line) for line in (one.folder / "log").read_text().splitlines()]
-            assert any(line["event"] == "credentials_not_renewed" for line in logged)
+            assert one.logged("credentials_not_renewed")
             # Somebody has logged in again.
             keys.number = 1
         elif hindered:
@@ -689,8 +706,15 @@ def test_a_clock_that_is_wrong_from_a_request_on(job: Callable[..., Job]) -> Non
 # A stop
 
 
-@pytest.mark.parametrize("wait", [0.0, 0.003])
-def test_a_stop_at_the_nth_request(wait: float, job: Callable[..., Job]) -> None:
+@pytest.mark.parametrize(("wait", "tight"), [(0.0, False), (0.003, False), (0.001, True)])
+def test_a_stop_at_the_nth_request(
+    wait: float, tight: bool, job: Callable[..., Job], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """``tight``: every stage waits for the next one."""
+    if tight:
+        monkeypatch.setattr(executor, "PAGES_WAITING", 1)
+        monkeypatch.setattr(executor, "BODIES_WAITING", 1)
+        monkeypatch.setattr(writing, "WRITERS", 1)
     for n in count(1):
         one = job()
         stop = Event()
@@ -736,9 +760,7 @@ def test_a_stop_before_the_limit(limit: int, writes: bool, job: Callable[..., Jo
                     raise Refused("ThrottlingException")
 
         report = one.run(fault, stop)
-        for _ in range(20):
-            if report.outcome != "interrupted":
-                break
+        if report.outcome == "interrupted":
             interrupted += 1
             assert report.progress.written < limit
             assert len(one.fake.items) <= limit + PAGE
@@ -760,13 +782,12 @@ class Disk:
     first: int
     times: int
     after: bool
-    full: bool = True
     seen: int = 0
     failed: int = 0
 
     def write(self, error: Callable[[], Exception], done: Callable[..., Any], *args: Any) -> Any:
-        self.seen += self.full
-        if not self.full or self.seen < self.first or self.failed >= self.times:
+        self.seen += 1
+        if self.seen < self.first or self.failed >= self.times:
             return done(*args)
         self.failed += 1
         if self.after:
@@ -967,8 +988,7 @@ def test_hours_of_failures_end_no_job(name: str, job: Callable[..., Job], monkey
     assert end.retries >= fault.failed
     reference.assert_same_items(one.fake.items.values(), one.meant.rows, ("id",))
     assert said and all(re.match(failure.waits, text) for text in said)
-    logged = [json.loads(line) for line in (one.folder / "log").read_text().splitlines()]
-    lines = [line for line in logged if line["event"] in ("throttled", "retry")]
+    lines = one.logged("throttled", "retry")
     assert sum(line.get("count", 1) for line in lines) == end.retries
     for kind in {(line["event"], line["table"]) for line in lines}:
         times = [seconds(line["time"]) for line in lines if (line["event"], line["table"]) == kind]

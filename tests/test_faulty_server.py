@@ -95,7 +95,7 @@ def assert_done(fake: Fake, plan: PhysicalPlan, report: RunReport) -> None:
     assert (progress.written, progress.rejected) == (len(want["Row"]), len(want["RowFailure"]))
     assert sum(cause.count for cause in report.causes) == progress.rejected
     assert (report.rejects is not None) == bool(progress.rejected)
-    assert progress.fraction == 1.0 and all(table.done for table in progress.tables)
+    assert progress.fraction == 1.0 and all(t.segments_done == t.segments for t in progress.tables)
 
 
 def two_tables(count: int = 300, wrong: bool = False) -> dict[str, Sequence[Item]]:
@@ -686,4 +686,19 @@ def test_a_process_ends_without_a_trace(how: str, said: str, tmp_path: Path) -> 
         process.kill()
     assert out.splitlines()[-1:] == [said], err
     # DuckDB complains on stderr of what was not closed, Python of tasks, sockets and threads.
-    assert err == "" and process.returncode == 0
+    # That a busy machine took its time for something is none of that.
+    assert [line for line in err.splitlines() if not line.startswith("Executing <")] == []
+    assert process.returncode == 0
+
+
+class Stuck(Fake):
+    """A server that ends each page where it began."""
+
+    def _scan(self, call: Call) -> dict[str, Any]:
+        place = call.body.get("ExclusiveStartKey", {"at": {"N": "0"}})
+        return super()._scan(call) | {"LastEvaluatedKey": place}
+
+
+def test_a_server_that_does_not_get_on_is_not_read_for_ever(tmp_path: Path) -> None:
+    with pytest.raises(JobFailed, match="a page ends where it began"):
+        Stuck({"One": source_items(60)}).run(plan_of(tables="One"), tmp_path)

@@ -117,19 +117,22 @@ class Proxy(BaseHTTPRequestHandler):
             self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             self.close_connection = True
         else:
-            self._forward(body, operation, spoil=trouble.kind)
+            self._forward(body, operation, wrong_crc=True)
 
     def _skew(self) -> float:
         signed = datetime.strptime(self.headers["X-Amz-Date"], "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
         return abs(time.time() + AHEAD - signed.timestamp())
 
     def _refuse(self, refusal: Refusal, table: str) -> None:
-        said: dict[str, Any] = {"__type": f"com.amazonaws.dynamodb.v20120810#{refusal.code}", "message": refusal.message}
+        said: dict[str, Any] = {
+            "__type": f"com.amazonaws.dynamodb.v20120810#{refusal.code}",
+            "message": refusal.message,
+        }
         if refusal.reason:
             said["throttlingReasons"] = [{"reason": refusal.reason, "resource": ARN + table}]
         self._answer(refusal.status, json.dumps(said).encode())
 
-    def _forward(self, body: bytes, operation: str, spoil: str = "") -> None:
+    def _forward(self, body: bytes, operation: str, wrong_crc: bool = False) -> None:
         server = http.client.HTTPConnection(self.trouble.upstream, timeout=60)
         try:
             server.request("POST", self.path, body, dict(self.headers))
@@ -142,15 +145,15 @@ class Proxy(BaseHTTPRequestHandler):
             if described["Table"]["TableName"] == TARGET:
                 described["Table"]["CreationDateTime"] += 86_400
             answer = json.dumps(described).encode()
-        self._answer(found.status, answer, spoil)
+        self._answer(found.status, answer, wrong_crc)
 
-    def _answer(self, status: int, body: bytes, spoil: str = "") -> None:
+    def _answer(self, status: int, body: bytes, wrong_crc: bool = False) -> None:
         ahead = AHEAD if self.trouble.kind == "skewed" else 0
         self.send_response_only(status)
         self.send_header("Date", formatdate(time.time() + ahead, usegmt=True))
         self.send_header("Content-Type", "application/x-amz-json-1.0")
         self.send_header("Content-Length", str(len(body)))
-        self.send_header("x-amz-crc32", str(zlib.crc32(body) ^ (spoil == "crc")))
+        self.send_header("x-amz-crc32", str(zlib.crc32(body) ^ wrong_crc))
         self.end_headers()
         self.wfile.write(body)
 

@@ -208,7 +208,7 @@ class Job:
             await asyncio.sleep(COMMIT_SECONDS)
             if self.ledger.changed or self.meter.clock() - since >= PROGRESS_SECONDS:
                 since = self.meter.clock()
-                # A commit that has begun is finished, also when the run is being ended. If it fails, so does the last one.
+                # A commit that has begun is finished, also when the run is being ended. If it fails, so does the next.
                 commit = asyncio.create_task(self._commit())
                 commit.add_done_callback(_look_at)
                 await asyncio.shield(commit)

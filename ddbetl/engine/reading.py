@@ -22,6 +22,7 @@ from ddbetl.engine.log import EventLog
 from ddbetl.engine.meter import Meter
 from ddbetl.engine.sending import Course, Sender
 from ddbetl.engine.splits import Page, Split
+from ddbetl.errors import JobFailed
 from ddbetl.plan.budget import EVENTUAL_BYTES, STRONG_BYTES
 from ddbetl.plan.catalog import Connection
 
@@ -142,6 +143,9 @@ class Reading:
                 if self.course.ended:
                     return
                 found = await self.source.fetch(split)
+                if found.after and found.after == split.next:
+                    name = split.table.scan.table.name
+                    raise JobFailed(f"Scan of {name}: the server does not get on: a page ends where it began")
                 page = split.page(found.items, found.count, found.scanned, found.after)
                 if found.count:
                     await self.pages.put(page, len(found.items))

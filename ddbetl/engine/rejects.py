@@ -72,6 +72,15 @@ def kind_of(message: str) -> str:
     return _VARYING.sub("…", message)
 
 
+def _content(value: object) -> str:
+    """A key's content, as a person writes it; of what is no DynamoDB value, all of it."""
+    match value:
+        case {**content} if len(content) == 1:
+            return repr(next(iter(content.values())))
+        case _:
+            return json.dumps(value)
+
+
 @dataclass(slots=True)
 class Rejects:
     """Does with rows that cannot be written what ON ERROR and max_rejects say."""
@@ -116,7 +125,7 @@ class Rejects:
         return json.dumps(entry, separators=(",", ":")).encode() + b"\n"
 
     def _fatal(self, page: Page, item: Item, failure: RowFailure, keys: tuple[str, ...]) -> str:
-        key = ", ".join(f"{name} = {next(iter(item[name].values()))!r}" for name in keys if name in item)
+        key = ", ".join(f"{name} = {_content(item[name])}" for name in keys if name in item)
         line = f" (line {self.plan.source.position(failure.span.start)[0]})" if failure.span is not None else ""
         return f"ON ERROR FAIL: {page.table.scan.table.name}, {key}: {failure.code} {failure.message}{line}"
 

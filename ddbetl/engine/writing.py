@@ -99,10 +99,7 @@ class Writing:
         table = self.batching.table
 
         def read(body: bytes) -> BatchWriteAnswer:
-            answer = read_batch_write(body)
-            if answer.unprocessed_items.keys() - {table}:
-                raise ValueError("it leaves puts to another table unprocessed")
-            return answer
+            return self.batching.checked(content, read_batch_write(body))
 
         return await self.sender.request("BatchWriteItem", content, table, read, self.budget, units)
 

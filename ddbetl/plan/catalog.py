@@ -42,7 +42,10 @@ class Site:
 
 @dataclass(frozen=True, slots=True)
 class IndexDescription:
-    """A secondary index: ``kind`` is GSI or LSI; units per second for provisioned GSIs."""
+    """A secondary index: ``kind`` is GSI or LSI; units per second for provisioned GSIs.
+
+    ``included``: what an INCLUDE projection holds beside the keys. ``status`` is a GSI's own; an LSI is as its table.
+    """
 
     name: str
     kind: str
@@ -50,6 +53,16 @@ class IndexDescription:
     projection: str
     read_units: int | None = None
     write_units: int | None = None
+    included: tuple[str, ...] = ()
+    status: str = "ACTIVE"
+
+
+@dataclass(frozen=True, slots=True)
+class Provisioned:
+    """The units per second that a table is created with."""
+
+    read_units: int
+    write_units: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -278,6 +278,8 @@ def _description(table: Mapping[str, Any]) -> TableDescription:
                 index.get("Projection", {}).get("ProjectionType", "ALL"),
                 units.get("ReadCapacityUnits") or None,
                 units.get("WriteCapacityUnits") or None,
+                tuple(index.get("Projection", {}).get("NonKeyAttributes", ())),
+                index.get("IndexStatus", "ACTIVE"),
             )
 
     provisioned = table.get("ProvisionedThroughput", {})
