@@ -173,11 +173,11 @@ def test_hashes_that_meet_cost_time_only(tmp_path: Path, bits: int, memory: int)
     reference = Reference()
     found = 0
     with opened(tmp_path, memory=memory) as seen:
-        for page in many(6, keys=20_000):
+        for page in many(3, keys=10_000):
             late = seen.claim(page.claims(bits))
             assert late == reference.claim(page)
             found += len(late)
-    assert 0 < found < 1000
+    assert 50 < found < 500
 
 
 # What is left of the files of a process that ended: all of it; a part of what was not synced; that part at its full
@@ -199,7 +199,9 @@ def test_a_killed_job_goes_on_with_the_same_answers(
 ) -> None:
     kept: list[tuple[Page, tuple[int, int]]] = []
     length, synced = 0, (0, 0)
-    with tempfile.TemporaryDirectory() as name:
+    with tempfile.TemporaryDirectory() as name, pytest.MonkeyPatch.context() as patch:
+        # What is on the disk is decided here; waiting for it would take most of the time.
+        patch.setattr(os, "fsync", lambda file: None)
         folder = Path(name)
         for pages, (at, left, share) in zip(runs, ends, strict=False):
             reference = Reference(page for page, _ in kept)
@@ -370,7 +372,7 @@ def test_threads_may_ask_at_once(tmp_path: Path) -> None:
         for thread in threads:
             thread.join()
     # Of the four that want a key, three are told.
-    assert sorted(sum(late, [])) == sorted(3 * list(range(4000)))
+    assert sorted(row for rows in late for row in rows) == sorted(3 * list(range(4000)))
 
 
 def random_claims(rows: int, chance: random.Random, texts: pa.Array) -> Claims:

@@ -504,6 +504,7 @@ VARYING = (
     (r"^(JOB .*) (?:just now|\d+ .* ago) .*", r"\1 AGO"),
     (r"^(Interrupted after|Stopped after) .*", r"\1 SO FAR"),
     (r"^error: [\d,]+ of [\d,]+ rows were rejected", "error: N of N rows were rejected"),
+    (r"^[\d,]+ more rows? of unfinished", "N more rows of unfinished"),
     (r"[\d.]+ s\b", "TIME"),
     (r"[\d,]+ items/s read, [\d,]+ written", "RATE"),
     # The last column of a run's summary: seconds.

@@ -220,14 +220,10 @@ def test_the_time_of_the_job_is_that_of_its_beginning(
     Path(SPEC).write_text(
         spec.replace("id, n\n", "id, epoch_ms(now()) AS at, epoch(parse_time(day, 'dd/MM/yy')) AS day\n")
     )
-    for go_on in (
-        lambda: resume("last"),
-        lambda: CliRunner().invoke(
-            cli, ["run", SPEC, "--yes", "--progress", "none", "--endpoint-url", one_server.endpoint_url]
-        ),
-    ):
+    again = ["run", SPEC, "--yes", "--progress", "none", "--endpoint-url", one_server.endpoint_url]
+    for arguments in (["resume", "last", "--progress", "none"], again):
         job = compiled(now=LAST_CENTURY).begin()
-        done = go_on()
+        done = CliRunner().invoke(cli, arguments, prog_name="ddbetl")
         assert done.exit_code == ExitCode.DONE, done.stderr
         assert jobs.job("last").id == job
         rows = target(one_server, prefix)

@@ -87,7 +87,9 @@ def test_run(case: Case, empty_server: Server, tmp_path: Path) -> None:
         lines = [said(report), *target(empty_server, plan), *rejects(report)]
     except JobFailed as failed:
         # The job's id is another one each time.
-        lines = [f"failed: {failed}".replace(next((tmp_path / "jobs").iterdir()).name, "ID").replace(str(tmp_path), "DIR")]
+        lines = [
+            f"failed: {failed}".replace(next((tmp_path / "jobs").iterdir()).name, "ID").replace(str(tmp_path), "DIR")
+        ]
         lines += target(empty_server, plan)
     client.close()
     check(case, "\n".join(lines))

@@ -136,24 +136,26 @@ def background(job_id: str, outputs: Outputs, options: Sequence[str] = ()) -> in
     if process.poll() not in (None, ExitCode.DONE, ExitCode.REJECTS):
         written = (job.folder / OUTPUT).read_bytes()[said:].decode(errors="replace").strip()
         complain(f"{written}\n\nerror: job {job.id} has ended in the background with code {process.returncode}")
-        return process.returncode
+        return process.returncode if process.returncode > 0 else ExitCode.FAILED
     if outputs.as_json:
         out(json_text({"ddbetl_detached": 1, "job": job.id, "pid": process.pid, "folder": str(job.folder)}))
     else:
-        out(_begun(job, process.pid, outputs.state_dir))
+        over = process.poll() is not None
+        out(_begun(job, process.pid, outputs.state_dir, over=over))
     return ExitCode.DONE
 
 
-def _begun(job: jobs.Job, pid: int, state_dir: str) -> str:
+def _begun(job: jobs.Job, pid: int, state_dir: str, *, over: bool) -> str:
     from ddbetl.cli.next_steps import command, commands
 
-    rows = [
-        (command("jobs watch", job, state_dir), "shows its progress"),
-        (f"kill {pid}", "stops it, as Ctrl-C would"),
-    ]
-    output = visible(str(job.folder / OUTPUT))
+    watch = command("jobs watch", job, state_dir)
+    if over:
+        return "\n".join(
+            [f"Job {job.id} has run in the background already.", *commands([(watch, "shows its summary")])]
+        )
+    rows = [(watch, "shows its progress"), (f"kill {pid}", "stops it, as Ctrl-C would")]
     return "\n".join([
         f"Job {job.id} runs in the background, in process {pid}.",
         *commands(rows),
-        f"What it says is in {output}",
+        f"What it says is in {visible(str(job.folder / OUTPUT))}",
     ])  # fmt: skip

@@ -36,7 +36,11 @@ from ddbetl.cli.terminal import complain, harmless, json_text, out, painted, wid
 
 # What run and resume share.
 _running: tuple[Decorator, ...] = (
-    click.option("--max-rejects", metavar="N|P%", help="Stop a run that rejects more: 100, 5%; otherwise 1%."),
+    click.option(
+        "--max-rejects",
+        metavar="N|P%",
+        help="Stop a run that rejects more: 100, 5%; otherwise as the spec says, or 1%.",
+    ),
     click.option("--detach", is_flag=True, help="Run in the background; `ddbetl jobs watch` shows the progress."),
     takes_progress,
     click.option("--json", "as_json", is_flag=True, help="The closing summary as JSON."),
@@ -179,7 +183,7 @@ def resume(job_id: str, with_: tuple[str, ...], max_rejects: str | None, detach:
 
     ID is a job's id, the beginning of one, or last; `ddbetl jobs` lists them. Without a question: the job was agreed to
     when it began. A job of which the spec, the parameters or the tables have changed is refused, with what is
-    different; rates and other options of WITH may change. Of a job that is done, the summary is shown once more.
+    different; rates and max_rejects may change. Of a job that is done, the summary is shown once more.
     """
     from ddbetl.cli.run import Outputs, resume_job
 

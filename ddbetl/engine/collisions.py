@@ -52,6 +52,7 @@ HALF = 2**32 - 1
 # Three of the 32 bits of a filter; which, say the lowest bits of the hash. Its highest ones name the slot.
 _BITS = random.Random(1).sample(list(combinations(range(32), 3)), 4096)
 MASKS = pa.array([sum(1 << bit for bit in bits) for bits in _BITS], U64)
+EMPTY = pa.py_buffer(b"")
 MASK_BITS = pa.scalar(len(MASKS) - 1, U64)
 
 # The file of rows begins with this, and how many bits of a hash name a slot.
@@ -61,7 +62,6 @@ MARK = b"ddbetl"
 # sums over its rows and over its texts.
 HEADER = Struct("<IIIIQQQ")
 WORD = Struct("<Q")
-OFFSET = Struct("<i")
 OFFSETS = Struct("<ii")
 
 
@@ -108,8 +108,10 @@ class KeysSeen:
         self._rows, self._texts = rows, texts
         self._length, self._texts_length = START.size, 0
         self._count = 0
-        # Of each block: the number of its first row, and where in the file it is.
-        self._firsts, self._places = array("Q"), array("Q")
+        # Of each block: the number of its first row, where its rows and its texts are, how many bytes its target keys
+        # have, and its table.
+        self._firsts, self._places, self._texts_places = array("Q"), array("Q"), array("Q")
+        self._key_bytes, self._tables = array("I"), array("I")
         self._steps = pa.array([], U64)
         self._kept = kept
         self._ended = False
@@ -127,12 +129,12 @@ class KeysSeen:
             rows, texts = _file(folder / ROWS, kept), _file(folder / TEXTS, kept)
             sync_folder(folder)
             start = os.pread(rows, START.size, 0)
-            if len(start) < START.size and not length:
+            if not _is_start(start):
+                if length:
+                    raise broken(folder, "it does not begin as it should", ROWS)
                 os.ftruncate(rows, 0)
                 start = START.pack(MARK, max(1, min(32, (memory // 8).bit_length() - 1)))
                 _append(rows, [start], 0)
-            if len(start) < START.size or not start.startswith(MARK):
-                raise broken(folder, "it does not begin as it should", ROWS)
             seen = cls(folder, START.unpack(start)[1], rows, texts, kept)
             seen._take_up(length)
             seen._kept = kept.pop_all()
@@ -211,7 +213,7 @@ class KeysSeen:
                     owner = block, at
                 number = link >> 32
             if owner is not None:
-                found[row] = (self._header(owner[0])[1], self._text(*owner, 1))
+                found[row] = (self._tables[owner[0]], self._text(*owner, 1))
         return found
 
     def _enter(
@@ -260,15 +262,23 @@ class KeysSeen:
     def _keep(self, claims: Claims, links: pa.Array) -> None:
         """Append the rows that have just been entered to the files."""
         keys, sources = _parts(claims.keys), _parts(claims.sources)
-        sizes = claims.table, len(keys[1]), len(sources[1]), self._texts_length
+        place = self._texts_length
+        sizes = claims.table, len(keys[1]), len(sources[1]), place
         rows, texts = [_buffer(claims.hashes), _buffer(links)], [*keys, *sources]
         header = HEADER.pack(len(links), *sizes, _sum(rows, *sizes), _sum(texts))
         # Rows refer to texts, so these come first.
-        self._texts_length = _append(self._texts, texts, self._texts_length)
+        self._texts_length = _append(self._texts, texts, place)
         length = _append(self._rows, [header, *rows], self._length)
-        self._firsts.append(self._count - len(links) + 1)
-        self._places.append(self._length)
+        self._remember(self._count - len(links) + 1, claims.table, len(keys[1]), place)
         self._length = length
+
+    def _remember(self, first: int, table: int, key_bytes: int, texts_place: int) -> None:
+        """Remember where the next block is."""
+        self._firsts.append(first)
+        self._places.append(self._length + HEADER.size)
+        self._texts_places.append(texts_place)
+        self._key_bytes.append(key_bytes)
+        self._tables.append(table)
 
     def _take_up(self, length: int) -> None:
         """Enter the rows of the files; ``length`` bytes are surely there."""
@@ -279,8 +289,8 @@ class KeysSeen:
             if found is None:
                 break
             hashes, texts_end = found
-            self._firsts.append(self._count + 1)
-            self._places.append(self._length)
+            _, table, keys, _, place, _, _ = HEADER.unpack(header)
+            self._remember(self._count + 1, table, keys, place)
             self._enter(hashes, *self._look_up(hashes))
             self._length += HEADER.size + 16 * len(hashes)
             self._texts_length = texts_end
@@ -308,24 +318,21 @@ class KeysSeen:
                 return None
         return pa.Array.from_buffers(U64, count, [None, content.slice(0, 8 * count)]), end
 
-    def _header(self, block: int) -> tuple[int, ...]:
-        return HEADER.unpack(self._at(self._rows, HEADER.size, self._places[block]))
-
     def _link(self, block: int, at: int) -> int:
         """What is kept of a row: the number of the row before it in its slot, and the lower half of its hash."""
-        following = self._firsts[block + 1] if block + 1 < len(self._firsts) else self._count + 1
-        place = self._places[block] + HEADER.size + 8 * (following - self._firsts[block] + at)
-        (link,) = WORD.unpack(self._at(self._rows, WORD.size, place))
-        return int(link)
+        place = self._places[block] + 8 * (self._rows_of(block) + at)
+        return int(WORD.unpack(self._at(self._rows, WORD.size, place))[0])
 
     def _text(self, block: int, at: int, which: int) -> bytes:
         """The target key of a row, or with ``which`` its source key."""
-        count, _, keys, _, place, _, _ = self._header(block)
-        if which:
-            place += 4 * (count + 1) + keys
-        (zero,) = OFFSET.unpack(self._at(self._texts, OFFSET.size, place))
+        offsets = 4 * (self._rows_of(block) + 1)
+        place = self._texts_places[block] + which * (offsets + self._key_bytes[block])
         start, end = OFFSETS.unpack(self._at(self._texts, OFFSETS.size, place + 4 * at))
-        return self._at(self._texts, end - start, place + 4 * (count + 1) + start - zero)
+        return self._at(self._texts, end - start, place + offsets + start)
+
+    def _rows_of(self, block: int) -> int:
+        following = self._firsts[block + 1] if block + 1 < len(self._firsts) else self._count + 1
+        return following - self._firsts[block]
 
     def _at(self, file: int, size: int, place: int) -> bytes:
         content = os.pread(file, size, place)
@@ -360,11 +367,13 @@ def _integers(column: pa.Array) -> memoryview[int]:
 
 
 def _parts(column: pa.Array) -> tuple[pa.Buffer, pa.Buffer]:
-    """The offsets of a column of texts and, from the first to the last of them, its bytes."""
-    _, offsets, content = column.buffers()
-    offsets = offsets.slice(4 * column.offset, 4 * (len(column) + 1))
-    ends = memoryview(offsets).cast("i")
-    return offsets, content.slice(ends[0], ends[-1] - ends[0]) if content is not None else pa.py_buffer(b"")
+    """The offsets of a column of texts, from 0, and its bytes."""
+    _, buffer, content = column.buffers()
+    offsets = pa.Array.from_buffers(pa.int32(), len(column) + 1, [None, buffer], offset=column.offset)
+    start, end = offsets[0].as_py(), offsets[-1].as_py()
+    if column.offset:
+        offsets = pc.subtract(offsets, offsets[0])
+    return offsets.buffers()[1].slice(0, 4 * len(offsets)), content.slice(start, end - start) if end else EMPTY
 
 
 def _sum(parts: Sequence[pa.Buffer], *numbers: int) -> int:
@@ -375,6 +384,10 @@ def _sum(parts: Sequence[pa.Buffer], *numbers: int) -> int:
         total += pc.sum(pa.Array.from_buffers(U64, words, [None, part])).as_py() or 0
         total += int.from_bytes(part[8 * words :], "little")
     return total % 2**64
+
+
+def _is_start(content: bytes) -> bool:
+    return len(content) == START.size and content.startswith(MARK) and 1 <= START.unpack(content)[1] <= 32
 
 
 def _file(path: Path, kept: ExitStack) -> int:
