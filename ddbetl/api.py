@@ -188,7 +188,7 @@ class Plan:
         made = datetime.now(UTC)
         job_id = made.strftime("%Y%m%d-%H%M%S-") + secrets.token_hex(2)
         segments = 1 if self.rejects is not None else None
-        record = record_of(self.physical, job_id, made.isoformat(timespec="seconds"), inputs, segments=segments)
+        record = record_of(self.physical, job_id, made.isoformat(timespec="microseconds"), inputs, segments=segments)
         return JobStore.create(Path(state_dir) / "jobs" / job_id, record)
 
     def _source(self) -> Callable[[Mapping[Connection, Sender]], Source] | None:

@@ -142,6 +142,21 @@ def test_columns_may_be_parts_of_others(tmp_path: Path, kind: pa.DataType) -> No
         assert seen.claim(Claims(hashes, keys, 2, sources)) == expected
 
 
+def test_a_column_may_begin_within_its_texts(tmp_path: Path) -> None:
+    offsets, content = pa.py_buffer(pa.array([2, 4, 5], pa.int32()).buffers()[1]), pa.py_buffer(b"..abc")
+    column = pa.Array.from_buffers(pa.utf8(), 2, [None, offsets, content])
+    with opened(tmp_path) as seen:
+        assert seen.claim(Claims(pa.array([1, 2], pa.uint64()), column, 0, column)) == []
+        late = [Collision(0, 0, b"ab"), Collision(1, 0, b"c")]
+        assert seen.claim(Claims(pa.array([1, 2], pa.uint64()), column, 1, column)) == late
+
+
+def test_no_text_at_all_is_a_key_too(tmp_path: Path) -> None:
+    with opened(tmp_path) as seen:
+        assert seen.claim(Page(0, (("", ""), ("", "x"))).claims()) == [Collision(1, 0, b"")]
+        assert seen.claim(Page(1, (("", ""),)).claims()) == [Collision(0, 0, b"")]
+
+
 KEYS = st.text("abc", max_size=3)
 PAGES = st.builds(
     Page, st.integers(0, 2), st.lists(st.tuples(KEYS, st.text("xyz", max_size=2)), max_size=12).map(tuple)
@@ -246,6 +261,30 @@ def test_an_answer_is_kept_before_it_is_given(tmp_path: Path) -> None:
     assert killed.returncode == -signal.SIGKILL
     with opened(tmp_path) as seen:
         assert seen.claim(page_of("b", table=1).claims()) == [Collision(0, 0, b"source 1")]
+
+
+@pytest.mark.parametrize("lost", [1, 8, 9, 20])
+def test_texts_that_a_loss_of_power_left_blank_are_not_trusted(tmp_path: Path, lost: int) -> None:
+    with opened(tmp_path) as seen:
+        seen.claim(page_of("a").claims())
+        length = seen.sync()
+        seen.claim(page_of("b", start=1).claims())
+    content = (tmp_path / TEXTS).read_bytes()
+    (tmp_path / TEXTS).write_bytes(content[:-lost] + bytes(lost))
+    with opened(tmp_path, length) as seen:
+        assert sizes(tmp_path)[0] == length and sizes(tmp_path)[1] < len(content), "what is lost is not cut off"
+        page = page_of("b", "a", table=1)
+        assert seen.claim(page.claims()) == [Collision(1, 0, b"source 0")]
+        assert seen.claim(page_of("b", table=2).claims()) == [Collision(0, 1, b"source 0")]
+
+
+def test_a_file_without_its_beginning_begins_anew(tmp_path: Path) -> None:
+    with opened(tmp_path, memory=2**20) as seen:
+        seen.claim(page_of("a", "b").claims())
+    content = (tmp_path / ROWS).read_bytes()
+    (tmp_path / ROWS).write_bytes(bytes(collisions.START.size) + content[collisions.START.size :])
+    with opened(tmp_path, memory=16) as seen:
+        assert seen.claim(page_of("b", "a", table=1).claims()) == []
 
 
 def test_the_files_are_their_owners_alone(tmp_path: Path) -> None:

@@ -1,8 +1,8 @@
 """Rejected rows once more: a file of rejects as a source.
 
 In: the file, for each table the lines that name it. Out: pages of the items as they are now, read by their keys.
-Invariants: an item is read as the plan's tables would give it, unfiltered by the server, and once, however often the
-file names it; an item that is not there any more counts as filtered out.
+Invariants: an item is read as the plan's tables would give it, unfiltered by the server; an item that is not there any
+more counts as filtered out; memory does not grow with the file.
 """
 
 from __future__ import annotations
@@ -11,8 +11,7 @@ import asyncio
 import json
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
-from hashlib import blake2b
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -37,8 +36,6 @@ class RejectedRows:
     path: Path
     senders: Mapping[Connection, Sender]
     consistent: bool
-    # Keys that were read, by table: a file that somebody has put together may name one twice.
-    _known: dict[str, set[bytes]] = field(default_factory=dict)
 
     async def wait(self, split: Split) -> None:
         await split.table.budget.acquire(_estimate(self.consistent))
@@ -47,7 +44,7 @@ class RejectedRows:
         """The items of the next keys of a split's table. ``scanned`` counts the keys."""
         scan, budget = split.table.scan, split.table.budget
         estimate = _estimate(self.consistent)
-        keys, after = await asyncio.to_thread(self._keys, scan.table.name, int(split.next or 0))
+        keys, after = await asyncio.to_thread(keys_of, self.path, scan.table.name, int(split.next or 0))
         found: list[msgspec.Raw] = []
         left = keys
         while left:
@@ -71,31 +68,22 @@ class RejectedRows:
         raw = msgspec.Raw(b"[" + b",".join(map(bytes, found)) + b"]")
         return Fetched(raw, len(found), len(keys), str(after).encode() if after is not None else b"")
 
-    def _keys(self, table: str, start: int) -> tuple[list[dict[str, Any]], int | None]:
-        """The next keys of a table, without repetition, from a place in the file; and the place behind them, None at
-        the end."""
-        if table not in self._known:
-            # Another run of the job has read up to there.
-            before = (_digest(key) for place, name, key in rejected(self.path, 0) if name == table and place <= start)
-            self._known[table] = set(before) if start else set()
-        known = self._known[table]
-        keys: list[dict[str, Any]] = []
-        for place, name, key in rejected(self.path, start):
-            if name == table and (digest := _digest(key)) not in known:
-                known.add(digest)
-                keys.append(key)
-                if len(keys) == MOST_KEYS:
-                    return keys, place
-        return keys, None
+
+def keys_of(path: Path, table: str, start: int) -> tuple[list[dict[str, Any]], int | None]:
+    """The next keys of a table from a place in the file, none of them twice, which BatchGetItem refuses; and the place
+    behind them, None at the end."""
+    keys: dict[str, dict[str, Any]] = {}
+    for place, name, key in rejected(path, start):
+        if name == table:
+            keys.setdefault(json.dumps(key, sort_keys=True), key)
+            if len(keys) == MOST_KEYS:
+                return list(keys.values()), place
+    return list(keys.values()), None
 
 
 def _estimate(consistent: bool) -> float:
     """Units of a page's items, as long as they are small."""
     return MOST_KEYS * (1.0 if consistent else 0.5)
-
-
-def _digest(key: Mapping[str, Any]) -> bytes:
-    return blake2b(json.dumps(key, sort_keys=True).encode(), digest_size=16).digest()
 
 
 def tables_of(path: Path) -> dict[str, int]:

@@ -303,7 +303,7 @@ class KeysSeen:
         """The hashes of the next block, and where its texts end; None where it is not whole."""
         count, table, keys, sources, place, rows_sum, texts_sum = HEADER.unpack(header)
         end = place + 8 * (count + 1) + keys + sources
-        if not count or place != self._texts_length or end > texts_size:
+        if not count or end > texts_size:
             return None
         content = pa.py_buffer(os.pread(self._rows, 16 * count, self._length + HEADER.size))
         if content.size < 16 * count or _sum([content], table, keys, sources, place) != rows_sum:
@@ -371,7 +371,7 @@ def _parts(column: pa.Array) -> tuple[pa.Buffer, pa.Buffer]:
     _, buffer, content = column.buffers()
     offsets = pa.Array.from_buffers(pa.int32(), len(column) + 1, [None, buffer], offset=column.offset)
     start, end = offsets[0].as_py(), offsets[-1].as_py()
-    if column.offset:
+    if column.offset or start:
         offsets = pc.subtract(offsets, offsets[0])
     return offsets.buffers()[1].slice(0, 4 * len(offsets)), content.slice(start, end - start) if end else EMPTY
 

@@ -15,10 +15,6 @@ from pathlib import Path
 
 from ddbetl.errors import JobFailed
 
-HOW_TO_GO_ON = (
-    "\nRun the same command again: rows that are written already are replaced by themselves, so nothing is lost."
-)
-
 
 @contextmanager
 def writing() -> Iterator[None]:
@@ -28,7 +24,7 @@ def writing() -> Iterator[None]:
     except OSError as error:
         where = f" ({error.filename})" if error.filename else ""
         message = f"the job's folder cannot be written: {error.strerror or error}{where}"
-        raise JobFailed(f"{message}\n--state-dir names another folder.{HOW_TO_GO_ON}") from error
+        raise JobFailed(f"{message}\n--state-dir names another folder.") from error
 
 
 def make_private(folder: Path) -> None:
