@@ -146,9 +146,10 @@ class Plan:
 
         Raises JobFailed when the run cannot go on; its message says how to.
         """
-        from ddbetl.engine.executor import Outlook, execute
+        from ddbetl.engine.executor import Outlook
         from ddbetl.engine.loop import run_async
         from ddbetl.engine.reading import READERS
+        from ddbetl.engine.runs import execute
         from ddbetl.engine.store import JobStore
         from ddbetl.engine.writing import WRITERS
 
@@ -177,7 +178,7 @@ class Plan:
         return store.record.id
 
     def _begin(self, state_dir: str | os.PathLike[str]) -> JobStore:
-        from ddbetl.engine.executor import record_of
+        from ddbetl.engine.runs import record_of
         from ddbetl.engine.store import JobStore
 
         if self.physical.write is None:
@@ -211,18 +212,19 @@ class Plan:
             raise JobFailed(not_the_same(record, found))
 
     def unfinished(self, state_dir: str | os.PathLike[str] = STATE_DIR) -> JobView | None:
-        """The newest job of this plan that another run can go on with, or that is being run; None if there is none."""
+        """The job of this plan that is being run, or else the newest one if another run can go on with it."""
         from ddbetl.engine.views import JobView, views
 
         rejects = str(self.rejects) if self.rejects is not None else None
-        for view in views(Path(state_dir)):
-            if (
-                isinstance(view, JobView)
-                and view.record.inputs.get("from_rejects") == rejects
-                and self._makes(view.record)
-            ):
-                return view if view.running or view.unfinished else None
-        return None
+        ours = [
+            view
+            for view in views(Path(state_dir))
+            if isinstance(view, JobView)
+            and view.record.inputs.get("from_rejects") == rejects
+            and self._makes(view.record)
+        ]
+        running = next((view for view in ours if view.running), None)
+        return running or next((view for view in ours[:1] if view.unfinished), None)
 
     def _makes(self, record: JobRecord) -> bool:
         """Whether a job is one of this plan."""

@@ -29,10 +29,11 @@ from ddbetl.connectors.dynamodb.access import Access, FreshCredentials
 from ddbetl.connectors.dynamodb.endpoint import Endpoint
 from ddbetl.connectors.dynamodb.signer import Credentials
 from ddbetl.connectors.dynamodb.wire import WireSettings
-from ddbetl.engine.executor import Outlook, execute, record_of
+from ddbetl.engine.executor import Outlook
 from ddbetl.engine.loop import run_async
 from ddbetl.engine.report import Progress, RunReport
 from ddbetl.engine.rows import item_size
+from ddbetl.engine.runs import execute, record_of
 from ddbetl.engine.store import JobStore
 from ddbetl.plan.physical import PhysicalPlan
 

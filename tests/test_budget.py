@@ -20,9 +20,10 @@ import ddbetl
 from ddbetl.connectors.dynamodb.access import Access
 from ddbetl.connectors.dynamodb.budget import LOOK
 from ddbetl.connectors.dynamodb.control import Control
-from ddbetl.engine.executor import Job, Outlook, open_job, record_of
+from ddbetl.engine.executor import Job, Outlook
 from ddbetl.engine.log import EventLog
 from ddbetl.engine.loop import run_async
+from ddbetl.engine.runs import open_job, record_of
 from ddbetl.engine.store import JobStore
 from ddbetl.plan.catalog import Connection
 from ddbetl.plan.physical import PhysicalPlan

@@ -11,7 +11,7 @@ import pytest
 from planned import planned
 
 from ddbetl.engine.changes import MOST, changes
-from ddbetl.engine.executor import record_of
+from ddbetl.engine.runs import record_of
 from ddbetl.engine.store import JobRecord
 from ddbetl.plan.physical import PhysicalPlan
 

@@ -151,6 +151,13 @@ def test_a_column_may_begin_within_its_texts(tmp_path: Path) -> None:
         assert seen.claim(Claims(pa.array([1, 2], pa.uint64()), column, 1, column)) == late
 
 
+def test_a_part_may_begin_behind_empty_texts(tmp_path: Path) -> None:
+    whole = Page(0, (("", ""), ("ab", "x"), ("c", "yz"))).claims()
+    with opened(tmp_path) as seen:
+        assert seen.claim(Claims(whole.hashes[1:], whole.keys[1:], 0, whole.sources[1:])) == []
+        assert seen.claim(page_of("", "ab", "c", table=1).claims()) == [Collision(1, 0, b"x"), Collision(2, 0, b"yz")]
+
+
 def test_no_text_at_all_is_a_key_too(tmp_path: Path) -> None:
     with opened(tmp_path) as seen:
         assert seen.claim(Page(0, (("", ""), ("", "x"))).claims()) == [Collision(1, 0, b"")]
@@ -268,7 +275,7 @@ def test_texts_that_a_loss_of_power_left_blank_are_not_trusted(tmp_path: Path, l
     with opened(tmp_path) as seen:
         seen.claim(page_of("a").claims())
         length = seen.sync()
-        seen.claim(page_of("b", start=1).claims())
+        seen.claim(page_of("b", start=10).claims())
     content = (tmp_path / TEXTS).read_bytes()
     (tmp_path / TEXTS).write_bytes(content[:-lost] + bytes(lost))
     with opened(tmp_path, length) as seen:
@@ -316,7 +323,9 @@ def test_a_file_that_is_gone_is_refused(tmp_path: Path) -> None:
         KeysSeen.open(tmp_path, length)
 
 
-@pytest.mark.parametrize("at", [0, collisions.START.size, collisions.START.size + 4, 100, -1])
+@pytest.mark.parametrize(
+    "at", [0, collisions.START.size - 2, collisions.START.size, collisions.START.size + 4, 100, -1]
+)
 def test_rows_that_have_changed_are_refused(tmp_path: Path, at: int) -> None:
     length = kept_pages(tmp_path, 3)
     content = bytearray((tmp_path / ROWS).read_bytes())

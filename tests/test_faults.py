@@ -45,11 +45,12 @@ from ddbetl.connectors.dynamodb.wire import WireSettings
 from ddbetl.engine import executor, loop, pages, writing
 from ddbetl.engine import folder as folder_module
 from ddbetl.engine import report as report_module
-from ddbetl.engine.executor import Outlook, open_job, record_of
+from ddbetl.engine.executor import Outlook
 from ddbetl.engine.log import EventLog
 from ddbetl.engine.loop import run_async
 from ddbetl.engine.report import Progress, RunReport
 from ddbetl.engine.rows import Filtered, Row, RowEvaluator
+from ddbetl.engine.runs import open_job, record_of
 from ddbetl.engine.store import Counts, JobStore, SplitState
 from ddbetl.engine.transform import Transformer
 from ddbetl.engine.views import BrokenJob, view, views

@@ -145,9 +145,7 @@ def test_a_capacity_that_cannot_be_asked_for_stays_as_it_was(tmp_path: Path, gon
     assert said[:1] == ([] if gone else [("capacity_unknown", "the server takes no more requests")])
 
 
-def test_it_looks_every_second_for_rates_and_every_few_minutes_for_capacity(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_is_asked_for_is_looked_at_every_second(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     run = Run(tmp_path, lambda name: replace(PROVISIONED, write_units=400))
     slept: list[float] = []
     limits: list[float | None] = []
@@ -155,17 +153,35 @@ def test_it_looks_every_second_for_rates_and_every_few_minutes_for_capacity(
     async def sleep(seconds: float) -> None:
         slept.append(seconds)
         limits.append(run.write.limit)
-        if sum(slept) == 5:
+        if len(slept) == 5:
             run.asked["write"] = "10%"
-        if sum(slept) > 2 * module.CAPACITY_SECONDS:
+        if len(slept) == 8:
             raise asyncio.CancelledError
 
     monkeypatch.setattr(module, "asyncio", SimpleNamespace(sleep=sleep, to_thread=asyncio.to_thread))
     with pytest.raises(asyncio.CancelledError):
-        asyncio.run(run.rates.follow())
-    at = int(module.CAPACITY_SECONDS / module.ASKED_SECONDS)
-    assert limits[:5] == [100] * 5 and limits[5:at] == [20] * (at - 5)
-    assert limits[at:] == [40] * (at + 1)
+        asyncio.run(run.rates.follow_asked())
+    assert slept == [module.ASKED_SECONDS] * 8 and module.ASKED_SECONDS <= 1
+    assert limits == [100] * 5 + [20] * 3
+    assert run.looks == []
+
+
+def test_the_capacity_is_looked_at_every_few_minutes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = Run(tmp_path, lambda name: replace(PROVISIONED, write_units=400))
+    slept: list[float] = []
+    limits: list[float | None] = []
+
+    async def sleep(seconds: float) -> None:
+        slept.append(seconds)
+        limits.append(run.write.limit)
+        if len(slept) == 3:
+            raise asyncio.CancelledError
+
+    monkeypatch.setattr(module, "asyncio", SimpleNamespace(sleep=sleep, to_thread=asyncio.to_thread))
+    with pytest.raises(asyncio.CancelledError):
+        asyncio.run(run.rates.follow_capacity())
+    assert slept == [module.CAPACITY_SECONDS] * 3 and 60 <= module.CAPACITY_SECONDS <= 600
+    assert limits == [100, 200, 200]
     # Both directions, at each of two looks.
     assert run.looks == ["One"] * 4
 

@@ -91,7 +91,7 @@ def test_an_unfinished_job_goes_on_where_nobody_is_asked(orders: Orders, folder:
     job = compiled(orders).begin()
     done = run(orders, "--yes")
     assert done.exit_code == ExitCode.DONE, done.stderr
-    assert f"Job {job} of this plan was killed, with nothing written." in done.stderr
+    assert f"Job {job} of this plan was killed, with nothing finished yet." in done.stderr
     assert "It goes on from there; --fresh begins anew." in done.stderr
     assert only_job().state == "done"
     assert orders.written() == orders.rows

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import socketserver
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -38,13 +39,15 @@ class Page:
 
 @dataclass(slots=True)
 class Witness:
-    """What went by so far. ``put``: rows as they were asked for, ``acknowledged``: those that the server has taken."""
+    """What went by so far. ``put``: rows as they were asked for, ``acknowledged``: those that the server has taken,
+    ``writes``: when each request to write came, by the monotonic clock, and of how many rows."""
 
     upstream: str
     url: str = ""
     pages: dict[Split, dict[str, Page]] = field(default_factory=dict)
     put: list[Item] = field(default_factory=list)
     acknowledged: list[Item] = field(default_factory=list)
+    writes: list[tuple[float, int]] = field(default_factory=list)
     scans: int = 0
     _held: set[str] = field(default_factory=set)
     _waiting: int = 0
@@ -116,7 +119,9 @@ class Witness:
                 self.scans += 1
                 request["Limit"] = min(PAGE, request.get("Limit", PAGE))
             elif operation == "BatchWriteItem":
-                self.put += _rows(request["RequestItems"])
+                rows = _rows(request["RequestItems"])
+                self.put += rows
+                self.writes.append((time.monotonic(), len(rows)))
             self._changed.notify_all()
 
     def answers(self, operation: str, request: Any, answer: Any) -> None:

@@ -76,7 +76,7 @@ def goes_on(job: jobs.Job, *, ask: bool) -> bool:
 def _so_far(job: jobs.Job) -> str:
     counts = job.counts
     if not counts.read:
-        return ", with nothing written"
+        return ", with nothing finished yet"
     share = f" at {percent(job.fraction)}" if job.fraction is not None else ""
     return f"{share}: {counted(counts.read, 'item')} read, {counts.written:,} written"
 

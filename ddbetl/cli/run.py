@@ -92,19 +92,17 @@ def run_plan(
         if resume:
             err("There is no unfinished job of this plan: it begins anew.")
     asking = is_terminal(sys.stdin) and not yes
+    if not (yes or asking or (resume and job is not None)):
+        complain("error: run asks before it writes, and there is no terminal to ask on\n = --yes says yes")
+        return ExitCode.USAGE
     if job is not None and goes_on(job, ask=asking and not resume):
         if detach:
             return background(job.id, outputs, request.options)
         return carry_out(plan, outputs, job=job.id)
-    if not yes:
-        if not asking:
-            complain("error: run asks before it writes, and there is no terminal to ask on\n = --yes says yes")
-            return ExitCode.USAGE
-        if not click.confirm(
-            f"{'Begin anew, and write' if job is not None else 'Write'} to {write.table.name}?", err=True
-        ):
-            err("Nothing was written.")
-            return ExitCode.INTERRUPTED
+    question = f"{'Begin anew, and write' if job is not None else 'Write'} to {write.table.name}?"
+    if not yes and not click.confirm(question, err=True):
+        err("Nothing was written.")
+        return ExitCode.INTERRUPTED
     if detach:
         return background(plan.begin(state_dir=outputs.state_dir), outputs)
     return carry_out(plan, outputs)

@@ -239,10 +239,14 @@ def painted(text: str, size: int | None = None) -> str:
     return "\n".join(_painted_line(line) for whole in text.split("\n") for line in _folded(whole, size))
 
 
+# What an error says below its first line; a spec's own text stands behind a margin.
+_SENTENCE = re.compile(r"[A-Z][a-z]* ")
+
+
 def _folded(line: str, size: int | None) -> list[str]:
     """The lines of a sentence; a spec's own text, and the carets under it, stay as they are."""
     hint = _HINT.match(line)
-    if size is None or len(line) <= size or not (hint or _HEADLINE.match(line)):
+    if size is None or len(line) <= size or not (hint or _HEADLINE.match(line) or _SENTENCE.match(line)):
         return [line]
     indent = " " * len(hint[0]) if hint else "  "
     return textwrap.wrap(line, size, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)

@@ -6,6 +6,7 @@ of the run. Invariant: watching asks the job for nothing, and ends without touch
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -18,7 +19,7 @@ from ddbetl.cli.next_steps import command, commands
 from ddbetl.cli.summary import page as summary
 from ddbetl.cli.terminal import complain, err, out, visible
 from ddbetl.cli.wording import clock
-from ddbetl.engine.report import RejectCause, RunReport
+from ddbetl.engine.report import REPORT, RejectCause, RunReport
 from ddbetl.errors import JobFailed
 from ddbetl.jobs import Job
 
@@ -80,8 +81,16 @@ def report_of(one: Job, state_dir: str) -> RunReport:
         target=visible(one.view.record.target),
         progress=one.progress,
         by_reference=one.counts.by_reference,
-        half_done=0,
+        half_done=_half_done(one),
         causes=tuple(RejectCause(c.code, c.message, c.count) for c in rejected.causes) if rejected is not None else (),
         rejects=str(rejected.path) if rejected is not None and rejected.path is not None else None,
         folder=str(one.folder),
     )
+
+
+def _half_done(one: Job) -> int:
+    """Rows that will be written once more, as the run that left them has said."""
+    try:
+        return int(json.loads((one.folder / REPORT).read_bytes()).get("half_done", 0))
+    except (OSError, ValueError):
+        return 0

@@ -40,13 +40,16 @@ class RejectedRows:
     async def wait(self, split: Split) -> None:
         await split.table.budget.acquire(_estimate(self.consistent))
 
+    def give_back(self, split: Split) -> None:
+        split.table.budget.settle(_estimate(self.consistent), 0.0)
+
     async def fetch(self, split: Split) -> Fetched:
         """The items of the next keys of a split's table. ``scanned`` counts the keys."""
         scan, budget = split.table.scan, split.table.budget
         estimate = _estimate(self.consistent)
         keys, after = await asyncio.to_thread(keys_of, self.path, scan.table.name, int(split.next or 0))
         found: list[msgspec.Raw] = []
-        left = keys
+        left, refused = keys, 0
         while left:
             body = batch_get_body(scan.request, left)
             sender = self.senders[scan.table.connection]
@@ -59,9 +62,14 @@ class RejectedRows:
             found += items
             unprocessed = answer.unprocessed_keys.get(scan.table.name)
             left = unprocessed.keys if unprocessed is not None else []
+            # An answer ends at 16 MB, too: only one without any item says that the table takes no more just now.
             if left:
-                sender.throttled(scan.table.name, budget, f"{scan.table.name}: {len(left)} keys came back unread")
-                await sender.sleep(sender.policy.base)
+                refused = refused + 1 if not items else 0
+                if refused:
+                    sender.meter.retries += 1
+                    sender.throttled(scan.table.name, budget, f"{scan.table.name}: {len(left)} keys came back unread")
+                    await sender.pause(refused)
+                estimate = _estimate(self.consistent) * len(left) / MOST_KEYS
                 await budget.acquire(estimate)
         if not keys:
             budget.settle(estimate, 0.0)

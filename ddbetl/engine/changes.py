@@ -22,17 +22,17 @@ def changes(record: JobRecord, fingerprint: str, identity: Mapping[str, Any], te
         return ()
     before = record.identity
     found = [
-        *_values("parameter", before["parameters"], identity["parameters"]),
-        *_values("LET", before["lets"], identity["lets"]),
-        *_tables(before["tables"], identity["tables"]),
-        *_target(before["target"], identity["target"]),
+        *_values("parameter", before.get("parameters", ()), identity["parameters"]),
+        *_values("LET", before.get("lets", ()), identity["lets"]),
+        *_tables(before.get("tables", ()), identity["tables"]),
+        *_target(before.get("target"), identity["target"]),
         *(
-            f"{what}: it was {_value(before[name])}, and is {_value(identity[name])}"
+            f"{what}: it was {_value(before.get(name))}, and is {_value(identity.get(name))}"
             for name, what in NAMES.items()
-            if before[name] != identity[name]
+            if before.get(name) != identity.get(name)
         ),
     ]
-    parts = dict.fromkeys(said for name, said in PARTS.items() if before[name] != identity[name])
+    parts = dict.fromkeys(said for name, said in PARTS.items() if before.get(name) != identity.get(name))
     if parts:
         # A LET, a parameter or a table's key may be behind it, and is named already.
         lines = list(_lines(str(record.inputs.get("text", "")), text))

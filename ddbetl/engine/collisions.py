@@ -25,7 +25,8 @@ from collections import deque
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
-from itertools import combinations
+from itertools import accumulate, combinations, repeat
+from operator import setitem
 from pathlib import Path
 from struct import Struct
 from threading import Lock
@@ -102,7 +103,7 @@ class KeysSeen:
         self._folder = folder
         self._shift = pa.scalar(64 - bits, U64)
         content = bytearray(8 << bits)
-        self._slots = memoryview(content).cast("Q")
+        self._slots: Any = memoryview(content).cast("Q")
         # The same memory: what is put into the slots is seen here.
         self._words = pa.Array.from_buffers(U64, 1 << bits, [None, pa.py_buffer(content)])
         self._rows, self._texts = rows, texts
@@ -225,7 +226,7 @@ class KeysSeen:
         heads = pc.bit_wise_or(pc.bit_wise_or(pc.bit_wise_and(words, LOWER), masks), numbers)
         links = pc.bit_wise_or(pc.bit_wise_and(words, UPPER), pc.bit_wise_and(hashes, LOWER))
         # Arrow cannot write into an array. This loop runs in C.
-        deque(map(self._slots.__setitem__, _integers(slots), _integers(heads)), maxlen=0)
+        deque(map(setitem, repeat(self._slots), _integers(slots), _integers(heads)), maxlen=0)
         lost = pc.not_equal(self._words.take(slots), heads)
         if not pc.any(lost).as_py():
             return links, ()
@@ -285,38 +286,32 @@ class KeysSeen:
         size, texts_size = os.fstat(self._rows).st_size, os.fstat(self._texts).st_size
         while self._length < size:
             header = os.pread(self._rows, HEADER.size, self._length)
-            found = self._block(header, texts_size, self._length >= length) if len(header) == HEADER.size else None
-            if found is None:
+            if len(header) < HEADER.size:
                 break
-            hashes, texts_end = found
-            _, table, keys, _, place, _, _ = HEADER.unpack(header)
+            count, table, keys, sources, place, *sums = HEADER.unpack(header)
+            end = self._length + HEADER.size + 16 * count
+            texts_end = place + 8 * (count + 1) + keys + sources
+            if not count or end > size or texts_end > texts_size:
+                break
+            rows = pa.py_buffer(self._at(self._rows, 16 * count, self._length + HEADER.size))
+            if _sum([rows], table, keys, sources, place) != sums[0]:
+                break
+            # Only a loss of power leaves texts that are as long as they should be and something else.
+            lengths = (4 * (count + 1), keys, 4 * (count + 1), sources)
+            if self._length >= length and _sum(self._texts_at(place, lengths)) != sums[1]:
+                break
+            hashes = pa.Array.from_buffers(U64, count, [None, rows.slice(0, 8 * count)])
             self._remember(self._count + 1, table, keys, place)
             self._enter(hashes, *self._look_up(hashes))
-            self._length += HEADER.size + 16 * len(hashes)
-            self._texts_length = texts_end
+            self._length, self._texts_length = end, texts_end
         if self._length < length:
             raise broken(self._folder, f"it is damaged behind {self._length:,} of {length:,} bytes", ROWS)
         os.ftruncate(self._rows, self._length)
         os.ftruncate(self._texts, self._texts_length)
 
-    def _block(self, header: bytes, texts_size: int, doubtful: bool) -> tuple[pa.Array, int] | None:
-        """The hashes of the next block, and where its texts end; None where it is not whole."""
-        count, table, keys, sources, place, rows_sum, texts_sum = HEADER.unpack(header)
-        end = place + 8 * (count + 1) + keys + sources
-        if not count or end > texts_size:
-            return None
-        content = pa.py_buffer(os.pread(self._rows, 16 * count, self._length + HEADER.size))
-        if content.size < 16 * count or _sum([content], table, keys, sources, place) != rows_sum:
-            return None
-        if doubtful:
-            # Only a loss of power leaves texts behind that are as long as they should be and something else.
-            parts, at = [], place
-            for part in (4 * (count + 1), keys, 4 * (count + 1), sources):
-                parts.append(pa.py_buffer(self._at(self._texts, part, at)))
-                at += part
-            if _sum(parts) != texts_sum:
-                return None
-        return pa.Array.from_buffers(U64, count, [None, content.slice(0, 8 * count)]), end
+    def _texts_at(self, place: int, lengths: Sequence[int]) -> list[pa.Buffer]:
+        starts = accumulate(lengths, initial=place)
+        return [pa.py_buffer(self._at(self._texts, length, at)) for length, at in zip(lengths, starts, strict=False)]
 
     def _link(self, block: int, at: int) -> int:
         """What is kept of a row: the number of the row before it in its slot, and the lower half of its hash."""

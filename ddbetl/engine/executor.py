@@ -14,12 +14,10 @@ from __future__ import annotations
 
 import asyncio
 import random
-import time
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
-from itertools import islice
 from pathlib import Path
 from threading import Event
 from typing import Any
@@ -27,28 +25,23 @@ from typing import Any
 import msgspec
 
 from ddbetl.connectors.dynamodb.access import Access
-from ddbetl.connectors.dynamodb.advice import advice
-from ddbetl.connectors.dynamodb.budget import Budget
-from ddbetl.connectors.dynamodb.failures import WireError
 from ddbetl.connectors.dynamodb.retry import RetryPolicy
 from ddbetl.engine.batches import Batch, Batching
 from ddbetl.engine.flow import BoundedQueue
 from ddbetl.engine.log import EventLog
-from ddbetl.engine.loop import first_failure
-from ddbetl.engine.meter import Meter, TableMeter
+from ddbetl.engine.meter import Meter
 from ddbetl.engine.metrics import metrics_text, write_metrics
 from ddbetl.engine.pages import PageResult, PageWork
 from ddbetl.engine.rates import Rated, Rates
-from ddbetl.engine.reading import Reading, Source, Tables
-from ddbetl.engine.rejects import Rejects, causes, lines_of
-from ddbetl.engine.report import Progress, RejectCause, RunReport, write_report
+from ddbetl.engine.reading import Reading, Source
+from ddbetl.engine.rejects import Rejects
+from ddbetl.engine.report import Progress
 from ddbetl.engine.sending import Course, Sender
 from ddbetl.engine.splits import Ledger, Page
-from ddbetl.engine.state import go_on
-from ddbetl.engine.store import REJECTS, JobRecord, JobStore, PinnedTable, Totals
+from ddbetl.engine.store import JobStore, Totals
 from ddbetl.engine.transform import PageInput
 from ddbetl.engine.writing import Batches, Writing
-from ddbetl.errors import ConnectionFailed, JobFailed
+from ddbetl.errors import JobFailed
 from ddbetl.plan.catalog import Connection
 from ddbetl.plan.physical import BatchWriteExec, PhysicalPlan
 
@@ -98,6 +91,8 @@ class Job:
     sleep: Callable[[float], Awaitable[None]]
     before: Totals
     source: Callable[[Mapping[Connection, Sender]], Source]
+    # The rows are chosen ones, of which the server may well refuse all.
+    chosen: bool
     course: Course = field(default_factory=Course)
     rejects: Rejects = field(init=False)
     _committing: asyncio.Lock = field(default_factory=asyncio.Lock)
@@ -112,11 +107,11 @@ class Job:
         senders = {connection: self._sender(access) for connection, access in self.access.items()}
         pages: BoundedQueue[Page] = BoundedQueue(PAGES_WAITING)
         batches: Batches = BoundedQueue(BODIES_WAITING)
-        reading = Reading(self.source(senders), pages, self.meter, self.course, self.log)
+        reading = Reading(self.source(senders), pages, self.ledger, self.meter, self.course, self.log)
         batching = Batching(self.write.table.name, self.write.key)
         writing = Writing(
             senders[self.write.table.connection], batching, self.meter.write, batches, self.course, self.rejects,
-            self.shuffle,
+            written=written > 0 or self.chosen,
         )  # fmt: skip
         try:
             async with asyncio.TaskGroup() as background:
@@ -161,7 +156,13 @@ class Job:
         rates = {"read": self.plan.logical.read, "write": self.plan.logical.write}
         # What was asked for before the run is in its plan.
         follow = Rates(rated, rates, self.access, self.store.rates, self.log, known=dict(self.store.rates()))
-        tasks = [self._keep_credentials(senders), self._keep_state(), self._tell(), follow.follow()]
+        tasks = [
+            self._keep_credentials(senders),
+            self._keep_state(),
+            self._tell(),
+            follow.follow_asked(),
+            follow.follow_capacity(),
+        ]
         if outlook.progress is not None:
             tasks.append(self._show(outlook.progress, outlook.interval))
         if outlook.metrics is not None:
@@ -185,15 +186,20 @@ class Job:
 
     async def _measure(self, path: Path) -> None:
         while True:
-            self.write_metrics(path)
+            await asyncio.to_thread(self.metrics_to(path))
             await asyncio.sleep(METRICS_SECONDS)
 
-    def write_metrics(self, path: Path) -> None:
-        """Write the metrics as they are now; a job does not end because they cannot be written."""
-        try:
-            write_metrics(path, metrics_text(self.meter.progress(), self.store.record.id, self.write.table.name))
-        except OSError as error:
-            self.log.write("error", "metrics_not_written", file=str(path), message=error.strerror or str(error))
+    def metrics_to(self, path: Path) -> Callable[[], None]:
+        """What writes the metrics as they are now; a job does not end because they cannot be written."""
+        text = metrics_text(self.meter.progress(), self.store.record.id, self.write.table.name)
+
+        def write() -> None:
+            try:
+                write_metrics(path, text)
+            except OSError as error:
+                self.log.write("error", "metrics_not_written", file=str(path), message=error.strerror or str(error))
+
+        return write
 
     async def _keep_credentials(self, senders: Sequence[Sender]) -> None:
         while True:
@@ -308,154 +314,3 @@ def _look_at(task: asyncio.Task[None]) -> None:
     """Take note of how a task has ended, which asyncio asks of somebody."""
     if not task.cancelled():
         task.exception()
-
-
-def record_of(
-    plan: PhysicalPlan, job_id: str, created: str, inputs: Mapping[str, object], *, segments: int | None = None
-) -> JobRecord:
-    """What the store keeps of a plan that has a target. ``segments``: of each table, where it is not the plan's."""
-    assert plan.write is not None
-    tables = []
-    for scan in plan.scans:
-        description = scan.table.description
-        arn, made = (description.arn, description.created) if description is not None else ("", "")
-        endpoint = scan.table.connection.endpoint or ""
-        tables.append(PinnedTable(scan.table.name, endpoint, arn, made, segments or scan.segments))
-    target = plan.write.table.name
-    return JobRecord(
-        job_id,
-        created,
-        plan.logical.source.name,
-        target,
-        plan.fingerprint,
-        plan.identity,
-        inputs,
-        plan.now.millis,
-        tuple(tables),
-    )
-
-
-def open_job(
-    plan: PhysicalPlan,
-    access: Mapping[Connection, Access],
-    store: JobStore,
-    log: EventLog,
-    *,
-    source: Callable[[Mapping[Connection, Sender]], Source] | None = None,
-    clock: Callable[[], float] = time.monotonic,
-    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
-    shuffle: random.Random | None = None,
-) -> Job:
-    """A run of the job in ``store``, by its plan; ``source``: other rows than those of the plan's tables."""
-    assert plan.write is not None
-    before = store.totals()
-    started = clock() - before.seconds
-    tables = [
-        TableMeter(scan, Budget(scan.budget.units, clock=clock, sleep=sleep), pinned.segments, started)
-        for scan, pinned in zip(plan.scans, store.record.tables, strict=True)
-    ]
-    write = Budget(plan.write.budget.units, clock=clock, sleep=sleep)
-    write.used = before.write_units
-    for table, used in zip(tables, before.read_units, strict=True):
-        table.budget.used = used
-    meter = Meter(tables, write, clock, started, retries=before.retries)
-    ledger = Ledger(tables, store.splits(), clock)
-
-    def scans(senders: Mapping[Connection, Sender]) -> Source:
-        return Tables(senders, plan.logical.consistent_read, write)
-
-    return Job(
-        plan, plan.write, access, store, log, meter, ledger, shuffle or random.Random(), sleep, before, source or scans
-    )
-
-
-async def execute(
-    plan: PhysicalPlan,
-    access: Mapping[Connection, Access],
-    store: JobStore,
-    stop: Event,
-    outlook: Outlook = Outlook(),
-    source: Callable[[Mapping[Connection, Sender]], Source] | None = None,
-) -> RunReport:
-    """Run the job in ``store`` by its plan, from where its last commit left it, and close the store.
-
-    Raises JobFailed when the run cannot go on, with how to.
-    """
-    folder = store.folder
-    log = EventLog([folder / "log", *([outlook.log_file] if outlook.log_file is not None else [])], store.record.id)
-    try:
-        if outlook.log_file is not None and log.failure is not None:
-            raise JobFailed(f"the log cannot be written: {log.failure}")
-        job = open_job(plan, access, store, log, source=source)
-        log.write("info", "run_started", run=job.before.runs + 1, target=job.write.table.name, tables=len(plan.scans))
-        try:
-            # A folder that cannot be written is found out now, not after the rows are.
-            write_report(_report(job, "running", 0), folder / "report.json")
-            await job.run(stop, outlook)
-            outcome = "interrupted" if job.interrupted else "limit" if job.course.limit_reached else "done"
-            report = _finished(job, outcome)
-        except ExceptionGroup as group:
-            raise _failed(job, first_failure(group)) from group
-        except JobFailed as error:
-            raise _failed(job, error) from error
-        finally:
-            if outlook.progress is not None:
-                outlook.progress(job.meter.progress())
-            if outlook.metrics is not None:
-                job.write_metrics(outlook.metrics)
-        return report
-    finally:
-        log.close()
-        store.close()
-
-
-def _finished(job: Job, outcome: str) -> RunReport:
-    half = job.ledger.settle()
-    job.keep()
-    report = _report(job, outcome, half)
-    write_report(report, job.store.folder / "report.json")
-    job.store.finish(outcome)
-    now = report.progress
-    job.log.write(
-        "info", "run_ended", outcome=outcome, read=now.read, filtered=now.filtered, written=now.written,
-        rejected=now.rejected,
-    )  # fmt: skip
-    return report
-
-
-def _failed(job: Job, failure: BaseException) -> BaseException:
-    """What a run that cannot go on raises, after what is known of it is kept."""
-    error: BaseException = failure
-    if isinstance(failure, WireError):
-        what = advice(failure, failure.operation, failure.table)
-        error = JobFailed(f"{failure.operation} of {failure.table}: {failure}\n{what}{go_on(job.store.folder)}")
-    elif isinstance(failure, ConnectionFailed | JobFailed) and "ddbetl resume" not in str(failure):
-        error = JobFailed(f"{failure}{go_on(job.store.folder)}")
-    # The first failure matters; a state that cannot be written either shows when somebody goes on.
-    with suppress(JobFailed):
-        job.log.write("error", "run_failed", message=str(error))
-        half = job.ledger.settle()
-        write_report(_report(job, "failed", half), job.store.folder / "report.json")
-        job.keep()
-        job.store.finish("failed")
-    return error
-
-
-def _report(job: Job, outcome: str, half: int) -> RunReport:
-    progress = job.meter.progress()
-    found: tuple[RejectCause, ...] = ()
-    if progress.rejected and (path := job.store.folder / REJECTS).exists():
-        with path.open("rb") as lines:
-            # A commit that failed may have left more, and half a line.
-            found = causes(islice(lines_of(lines), progress.rejected))
-    return RunReport(
-        job.store.record.id,
-        outcome,
-        job.write.table.name,
-        progress,
-        job.meter.by_reference,
-        half,
-        found,
-        str(path) if found else None,
-        str(job.store.folder),
-    )

@@ -50,16 +50,17 @@ class Rates:
     log: EventLog
     known: dict[str, str] = field(default_factory=dict)
 
-    async def follow(self) -> None:
-        """Keep the budgets at the rates, for as long as the run lasts."""
-        since = 0.0
+    async def follow_asked(self) -> None:
+        """Keep the rates at what is asked for, for as long as the run lasts."""
         while True:
             await asyncio.sleep(ASKED_SECONDS)
             self.take_over(await asyncio.to_thread(self.asked))
-            since += ASKED_SECONDS
-            if since >= CAPACITY_SECONDS:
-                since = 0.0
-                await self.look()
+
+    async def follow_capacity(self) -> None:
+        """Keep the budgets at the tables' capacity, for as long as the run lasts."""
+        while True:
+            await asyncio.sleep(CAPACITY_SECONDS)
+            await self.look()
 
     def take_over(self, asked: Mapping[str, str]) -> None:
         """Set the rates to what was asked for since."""

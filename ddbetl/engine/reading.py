@@ -21,7 +21,7 @@ from ddbetl.engine.flow import BoundedQueue
 from ddbetl.engine.log import EventLog
 from ddbetl.engine.meter import Meter
 from ddbetl.engine.sending import Course, Sender
-from ddbetl.engine.splits import Page, Split
+from ddbetl.engine.splits import Ledger, Page, Split
 from ddbetl.errors import JobFailed
 from ddbetl.plan.budget import EVENTUAL_BYTES, STRONG_BYTES
 from ddbetl.plan.catalog import Connection
@@ -32,8 +32,11 @@ READERS = 32
 PAGE_UNITS = 128
 # A page is no larger than what can be written in so many seconds; in items, at least, and where it matters at most.
 PAGE_SECONDS = 5.0
-SMALLEST_PAGE = 100
+SMALLEST_PAGE = 25
 LARGEST_PAGE = 5_000
+# Bytes of rejects that may wait for the pages before theirs, and seconds between looks whether they still do.
+REJECTS_WAITING = 32 * 2**20
+REJECTS_SECONDS = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,9 +50,12 @@ class Fetched:
 
 
 class Source(Protocol):
-    """Where pages come from. ``wait`` until the next page of a split may be asked for, then ``fetch`` it."""
+    """Where pages come from. ``wait`` until the next page of a split may be asked for, then ``fetch`` it, or
+    ``give_back`` the units that were waited for."""
 
     async def wait(self, split: Split) -> None: ...
+
+    def give_back(self, split: Split) -> None: ...
 
     async def fetch(self, split: Split) -> Fetched: ...
 
@@ -68,6 +74,9 @@ class Tables:
         estimate = self._estimates.setdefault(split, self._first_page(split))
         await split.table.budget.acquire(estimate)
 
+    def give_back(self, split: Split) -> None:
+        split.table.budget.settle(self._estimates[split], 0.0)
+
     async def fetch(self, split: Split) -> Fetched:
         scan, budget = split.table.scan, split.table.budget
         body = scan_body(scan.request, split.segment, split.table.segments, split.next, self._limit)
@@ -81,8 +90,6 @@ class Tables:
         budget.settle(estimate, used)
         self._estimates[split] = used
         after = bytes(answer.last_evaluated_key)
-        if after == b"null":
-            after = b""
         if not after:
             del self._estimates[split]
         return Fetched(answer.items, answer.count, answer.scanned_count, after)
@@ -112,6 +119,7 @@ class Reading:
 
     source: Source
     pages: BoundedQueue[Page]
+    ledger: Ledger
     meter: Meter
     course: Course
     log: EventLog
@@ -137,11 +145,18 @@ class Reading:
     async def _read(self, split: Split) -> None:
         while not self.course.ended:
             await split.places.acquire()
+            while self.ledger.reject_bytes > REJECTS_WAITING and not self.course.ended:
+                await asyncio.sleep(REJECTS_SECONDS)
             await self.source.wait(split)
             # Only now a place among the readers: a table with a small budget holds up no other while it waits.
+            late = self._places.locked()
             async with self._places:
                 if self.course.ended:
                     return
+                if late:
+                    # What was paid for then is not to go now, just before the next one.
+                    self.source.give_back(split)
+                    await self.source.wait(split)
                 found = await self.source.fetch(split)
                 if found.after and found.after == split.next:
                     name = split.table.scan.table.name

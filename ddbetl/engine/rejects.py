@@ -106,7 +106,7 @@ class Rejects:
             page.add(rejected=1)
             self._causes.count(failure.code, failure.message)
             reject = Reject(page.table.scan.table.name, item, failure.code, failure.message, failure.span)
-            page.rejects.append(self.line(reject, keys))
+            page.split.ledger.reject(page, self.line(reject, keys))
         self._check(beside)
 
     def line(self, reject: Reject, keys: tuple[str, ...]) -> bytes:

@@ -15,6 +15,9 @@ from typing import Any
 from ddbetl.engine.folder import open_private
 from ddbetl.engine.state import usable
 
+# The report's file in the folder of a job.
+REPORT = "report.json"
+
 
 @dataclass(frozen=True, slots=True)
 class TableProgress:

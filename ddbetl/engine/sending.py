@@ -7,6 +7,8 @@ charged; a stop waits for the attempt that is out, and for no other.
 from __future__ import annotations
 
 import asyncio
+import math
+import random
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
@@ -44,7 +46,7 @@ class Course:
         return self.stopping or self.limit_reached
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(slots=True, eq=False)
 class Sender:
     """Sends the requests of one connection. ``out``: the tasks that wait for an answer, not for their turn."""
 
@@ -56,7 +58,11 @@ class Sender:
     policy: RetryPolicy
     sleep: Callable[[float], Awaitable[None]]
     clock: Callable[[], float] = time.monotonic
+    uniform: Callable[[], float] = random.random
     out: set[asyncio.Task[Any]] = field(default_factory=set)
+    # Many requests may find at once that the credentials have expired.
+    _renewing: asyncio.Lock = field(default_factory=asyncio.Lock)
+    _renewed: float = -math.inf
 
     async def request(
         self,
@@ -118,13 +124,24 @@ class Sender:
         self.meter.waits[table] = reason
         self.log.write("warning", "throttled", table=table, reason=reason, rate_before=before, rate=budget.rate)
 
+    async def pause(self, refused: int) -> None:
+        """Wait before something is asked for again that has come back ``refused`` times in a row."""
+        longest = min(self.policy.cap, self.policy.base * 2.0 ** min(refused, 30))
+        await self.sleep(self.uniform() * longest)
+
     async def refresh(self) -> None:
         """Renew credentials; where that fails the present ones may be good for a while, so the requests decide."""
-        try:
-            await asyncio.to_thread(self.access.credentials.refresh)
-        except ConnectionFailed as error:
-            self.meter.waits[EVERY] = f"the credentials cannot be renewed: {error}"
-            self.log.write("warning", "credentials_not_renewed", message=str(error))
+        asked = self.clock()
+        async with self._renewing:
+            if self._renewed > asked:
+                # Somebody else has done so in the meantime.
+                return
+            try:
+                await asyncio.to_thread(self.access.credentials.refresh)
+            except ConnectionFailed as error:
+                self.meter.waits[EVERY] = f"the credentials cannot be renewed: {error}"
+                self.log.write("warning", "credentials_not_renewed", message=str(error))
+            self._renewed = self.clock()
 
     def _repeats(self, error: WireError, operation: str, table: str, budget: Budget) -> None:
         self.meter.retries += 1

@@ -53,7 +53,9 @@ class Page:
 
     def wrote(self, rows: int) -> None:
         """Count rows that the target has acknowledged."""
-        self.add(written=rows)
+        # As ``add`` would, but this is done for every request.
+        self.tally.written += rows
+        self.table.tally.written += rows
         self.close(rows)
 
     def refused(self) -> None:
@@ -133,6 +135,7 @@ class Ledger:
         self.splits: list[Split] = []
         self._moved: dict[Split, None] = {}
         self._rejects: list[bytes] = []
+        self._waiting = 0
         for number, table in enumerate(tables):
             for segment in range(table.segments):
                 split = Split(self, table, number, segment)
@@ -141,6 +144,9 @@ class Ledger:
                     split.done = state.done
                     split.tally = _tally(state.counts)
                     table.segments_done += state.done
+                    if table.segments_done == table.segments:
+                        # When exactly, the run that did it knew.
+                        table.ended = clock()
                     table.segments_read += state.done
                 self.splits.append(split)
         self.settle()
@@ -157,6 +163,16 @@ class Ledger:
     def changed(self) -> bool:
         return bool(self._moved)
 
+    @property
+    def reject_bytes(self) -> int:
+        """How much is rejected and not committed yet."""
+        return self._waiting
+
+    def reject(self, page: Page, line: bytes) -> None:
+        """Keep a line of a reject until its page is done."""
+        page.rejects.append(line)
+        self._waiting += len(line)
+
     def moved(self, split: Split, rejects: Sequence[bytes]) -> None:
         """Remember that a split has a new position, with the rejects of the page before it."""
         self._moved[split] = None
@@ -165,6 +181,7 @@ class Ledger:
     def take(self) -> tuple[list[SplitState], list[bytes]]:
         """What has changed since the last call: the splits, and the lines of the rejects."""
         moved, rejects = [split.state() for split in self._moved], self._rejects
+        self._waiting -= sum(map(len, rejects))
         self._moved, self._rejects = {}, []
         return moved, rejects
 

@@ -1,7 +1,7 @@
 """Jobs from outside: what a process that does not run them may see and do.
 
-In: a job's folder, or the folder of all jobs. Out: a JobView, also while the job runs. Invariant: looking takes no
-lock that a run needs.
+In: a job's folder, or the folder of all jobs. Out: a JobView, also while the job runs. Invariant: looking
+never holds up a run for longer than the look itself.
 """
 
 from __future__ import annotations

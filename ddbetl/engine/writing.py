@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
-from random import Random
 from typing import TypeAlias
 
 from ddbetl.connectors.dynamodb.budget import Budget
@@ -42,7 +41,6 @@ class Writing:
     batches: Batches
     course: Course
     rejects: Rejects
-    shuffle: Random
     written: bool = False
     _refused: int = 0
 
@@ -92,8 +90,7 @@ class Writing:
             content, rows = batch_write_body(table, left), len(left)
             if self.course.stopping:
                 return
-            policy = self.sender.policy
-            await self.sender.sleep(self.shuffle.random() * min(policy.cap, policy.base * 2.0 ** min(refused, 30)))
+            await self.sender.pause(refused)
 
     async def _send(self, content: bytes | memoryview, units: float) -> BatchWriteAnswer:
         table = self.batching.table

@@ -1,7 +1,8 @@
 """The side-by-side benchmark of the main job: `make bench`, or `make bench-quick` for under a minute.
 
-In: the peers of peers.py and ddbetl's own command line, against one canned server on this machine; and the columns of
-times.py, whose texts are read by ddbetl, Joda-Time and Python; and the budgets of rate.py. Out: tables on stdout, a JSON file in bench-results/.
+In: the peers of peers.py and ddbetl's own command line, against one canned server on this machine; the columns of
+times.py, whose texts are read by ddbetl, Joda-Time and Python; the budgets of rate.py; the memory of memory.py. Out:
+tables on stdout, a JSON file in bench-results/.
 
 Each section first lets every peer do a small job in the server's verify mode and compares what was written, item by
 item; only then are there times. Timed runs are interleaved (every peer once a round); ratios are taken within a
@@ -103,7 +104,8 @@ def main() -> int:
         elif size.side_rounds and not can_make():
             print("\nHTTPS is left out: there is no openssl command to make a certificate with.")
         times = reading_times(given.quick)
-        rates = [] if given.quick else budgets_used()
+        rates = [] if given.quick else in_its_own_process("rate")
+        memory = {} if given.quick else in_its_own_process("memory")
     except Failed as failed:
         print(f"\nNo figures: {failed}", file=sys.stderr)
         return 1
@@ -121,6 +123,7 @@ def main() -> int:
             "sections": [report.section_json(section, BASELINE) for section in sections],
             "times": times,
             "rates": rates,
+            "memory": memory,
             "rounds_left_out": bench.cut_short,
             "seconds": round(time.monotonic() - started, 1),
         }
@@ -157,16 +160,15 @@ def reading_times(quick: bool) -> dict[str, Any]:
     return found
 
 
-def budgets_used() -> list[dict[str, Any]]:
-    """Measure and print how much of a budget is used, in a process of its own as well."""
+def in_its_own_process(module: str) -> Any:
+    """Let another module of this folder measure and print, apart from this process as well; what it found."""
     print(flush=True)
     with tempfile.TemporaryDirectory(prefix="ddbetl-bench-") as folder:
-        path = Path(folder, "rates.json")
-        command = [sys.executable, "-m", "tests.benchmarks.rate", "--json", str(path)]
+        path = Path(folder, "found.json")
+        command = [sys.executable, "-m", f"tests.benchmarks.{module}", "--json", str(path)]
         if subprocess.run(command, cwd=ROOT, check=False).returncode != 0:
-            raise Failed("the rates ended with an error")
-        found: list[dict[str, Any]] = json.loads(path.read_text())
-    return found
+            raise Failed(f"tests.benchmarks.{module} ended with an error")
+        return json.loads(path.read_text())
 
 
 def save(result: dict[str, Any]) -> Path:

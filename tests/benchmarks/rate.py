@@ -1,8 +1,9 @@
 """How much of a budget is used: not more than it allows, and not less.
 
-In: nothing but this machine. Out: lines on stdout; with --json, a file of the same. BatchWriteItem by ddbetl's wire
-client, each request let go by one Budget, units as the server reports them: 30 seconds at 50 units a second against
-dynoxide, some seconds each at higher rates against the canned server.
+In: nothing but this machine. Out: lines on stdout; with --json, a file of the same. First a whole job, ``ddbetl run``
+with a budget of 50 units a second for 30 seconds against dynoxide, as a proxy in between sees it. Then BatchWriteItem by
+ddbetl's wire client, each request let go by one Budget, units as the server reports them: the same rate, and some
+seconds each at higher ones against the canned server.
 
 Invariant: every answer was a success that named its units and left nothing unprocessed; a run with another answer is
 an error, never a figure.
@@ -17,11 +18,13 @@ import asyncio
 import itertools
 import json
 import resource
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import boto3
 
@@ -34,10 +37,14 @@ from tests.benchmarks.canned_checks import ACCESS_KEY, SECRET_KEY
 from tests.benchmarks.canned_data import TARGET
 from tests.benchmarks.ceiling import BATCH, write_bodies
 from tests.benchmarks.fast_loop import run_fast
-from tests.benchmarks.measure import canned_server
+from tests.benchmarks.measure import Server, canned_server, client_environment, run_client
+from tests.witness import witness
 
 REGION = "us-east-1"
+SOURCE = "Source"
 IN_FLIGHT = 16
+# (units a second, seconds) of a whole job.
+JOB = (50.0, 30.0)
 # (units a second, seconds, items of a request): as a table of few units, and as fast ones.
 SLOW = (50.0, 30.0, 5)
 FAST = ((5_000.0, 5.0, BATCH), (20_000.0, 5.0, BATCH), (40_000.0, 5.0, BATCH))
@@ -98,6 +105,39 @@ async def drive(url: str, server: str, rate: float, seconds: float, bodies: Iter
     return Used(server, rate, seconds, units, len(gone), excess(sorted(gone), rate), cpu / seconds)
 
 
+def whole_job(rate: float, seconds: float) -> Used:
+    """Run a job of so many seconds by the command line. Raises ValueError unless it writes every item once.
+
+    Of the requests, each goes when those before it are paid for: so all but the last are paid from the first to the last.
+    """
+    items = int(rate * seconds) + BATCH
+    with dynoxide() as url, witness(url) as proxy:
+        fill(url, items)
+        rates = f"read = unlimited, write = {rate:.0f} wcu"
+        sql = f"INSERT INTO {TARGET} SELECT * FROM {SOURCE} ON CONFLICT REPLACE WITH ({rates})"
+        command = [sys.executable, "-m", "ddbetl", "run", sql, "--yes", "--endpoint-url", proxy.url]
+        done = run_client(command, client_environment(Server(proxy.url, None)), timeout=3 * seconds + 60)
+        writes = sorted(proxy.writes)
+    if done.exit_code != 0 or sum(rows for _, rows in writes) != items:
+        raise ValueError(f"ddbetl run ended with {done.exit_code}: {done.stderr}")
+    gone = [(at - writes[0][0], float(rows)) for at, rows in writes]
+    took = gone[-1][0]
+    units = sum(used for _, used in gone[:-1])
+    return Used("ddbetl run, dynoxide", rate, took, units, len(gone), excess(gone, rate), done.cpu / done.wall)
+
+
+def fill(url: str, items: int) -> None:
+    """Make the source table of a whole job, of items of one unit."""
+    client = plain_client(url)
+    create(client, SOURCE)
+    numbers = iter(range(items))
+    while some := list(itertools.islice(numbers, BATCH)):
+        client.batch_write_item(
+            RequestItems={SOURCE: [{"PutRequest": {"Item": {"id": {"S": str(number)}}}} for number in some]}
+        )
+    client.close()
+
+
 def excess(gone: list[tuple[float, float]], rate: float) -> float:
     """Seconds' worth of units by which a window, of any length, passes rate × window + its last request's."""
     most, before, start = 0.0, 0.0, float("-inf")
@@ -120,22 +160,30 @@ def small_bodies(items: int) -> Iterator[bytes]:
 def dynoxide() -> Iterator[str]:
     """Run dynoxide with an empty target table."""
     with servers.start("dynoxide") as server:
-        client = boto3.client(
-            "dynamodb",
-            endpoint_url=server.endpoint_url,
-            region_name=REGION,
-            aws_access_key_id=ACCESS_KEY,
-            aws_secret_access_key=SECRET_KEY,
-        )
-        client.create_table(
-            TableName=TARGET,
-            KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
-            AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
-            BillingMode="PAY_PER_REQUEST",
-        )
-        client.get_waiter("table_exists").wait(TableName=TARGET)
+        client = plain_client(server.endpoint_url)
+        create(client, TARGET)
         client.close()
         yield server.endpoint_url
+
+
+def plain_client(url: str) -> Any:
+    return boto3.client(
+        "dynamodb",
+        endpoint_url=url,
+        region_name=REGION,
+        aws_access_key_id=ACCESS_KEY,
+        aws_secret_access_key=SECRET_KEY,
+    )
+
+
+def create(client: Any, table: str) -> None:
+    client.create_table(
+        TableName=table,
+        KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
+        AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
+        BillingMode="PAY_PER_REQUEST",
+    )
+    client.get_waiter("table_exists").wait(TableName=table)
 
 
 def main() -> None:
@@ -150,6 +198,7 @@ def main() -> None:
         print(used.text(), flush=True)
 
     if servers.dynoxide_binary() is not None:
+        add(whole_job(*JOB))
         rate, seconds, items = SLOW
         with dynoxide() as url:
             add(run_fast(drive(url, "dynoxide", rate, seconds, small_bodies(items), items)))

@@ -52,7 +52,9 @@ class Budget:
         self._waiting = 0
         self._in_flight = 0
         self._alone = False
+        # What was used when, over the last seconds, and its sum: thousands of requests a second are looked at often.
         self._recent: deque[tuple[float, float]] = deque()
+        self._recent_used = 0.0
 
     @property
     def rate(self) -> float | None:
@@ -64,6 +66,12 @@ class Budget:
         """Wait until everything before is paid for, then take ``units`` on credit."""
         # First of all, while it does not wait yet: time in which nothing waited is lost.
         self._look()
+        if self._rate is not None or self._waiting:
+            await self._wait_for_turn(units)
+        self._alone = self._in_flight == 0
+        self._in_flight += 1
+
+    async def _wait_for_turn(self, units: float) -> None:
         self._waiting += 1
         try:
             async with self._turn:
@@ -73,14 +81,13 @@ class Budget:
                     self._balance -= units
         finally:
             self._waiting -= 1
-        self._alone = self._in_flight == 0
-        self._in_flight += 1
 
     def settle(self, estimated: float, used: float) -> None:
         """Correct an acquired estimate by what the server said it was."""
         self._look()
         self.used += used
         self._recent.append((self._at, used))
+        self._recent_used += used
         self._in_flight -= 1
         if self._rate is None:
             return
@@ -125,8 +132,11 @@ class Budget:
 
     def _recent_units(self) -> float:
         while self._recent and self._recent[0][0] < self._at - WINDOW:
-            self._recent.popleft()
-        return sum(units for _, units in self._recent)
+            self._recent_used -= self._recent.popleft()[1]
+        if not self._recent:
+            # Nothing of what rounding has left over stays.
+            self._recent_used = 0.0
+        return self._recent_used
 
     def _look(self) -> None:
         """Add what has come in since the last look, and let a rate that was cut grow."""

@@ -218,11 +218,18 @@ def batch_get_body(fixed: str, keys: Sequence[Mapping[str, Any]]) -> bytes:
 def read_batch_get(body: bytes) -> BatchGetAnswer:
     """Read an answer to BatchGetItem; raises ValueError for what is none."""
     try:
-        return _batch_get.decode(body)
-    except msgspec.ValidationError:
-        raise
-    except msgspec.DecodeError:
-        # Half of a surrogate pair, as in read_scan.
-        found = json.loads(body)
-        found["Responses"] = {name: [_again(item) for item in items] for name, items in found["Responses"].items()}
-        return msgspec.convert(found, BatchGetAnswer)
+        try:
+            return _batch_get.decode(body)
+        except msgspec.ValidationError:
+            raise
+        except msgspec.DecodeError:
+            # Half of a surrogate pair, as in read_scan.
+            found = json.loads(body)
+            if not isinstance(found, dict) or not isinstance(found.get("Responses"), dict):
+                raise ValueError("it has no Responses") from None
+            items = {name: list(map(_again, some)) for name, some in found["Responses"].items()}
+            return msgspec.convert(found | {"Responses": items}, BatchGetAnswer)
+    except RecursionError:
+        raise ValueError(TOO_DEEP) from None
+    except TypeError as error:
+        raise ValueError(str(error)) from None
