@@ -19,7 +19,7 @@ from ddbetl import jobs
 from ddbetl.api import Plan
 from ddbetl.cli.commands import cli
 from ddbetl.cli.exit_codes import ExitCode
-from ddbetl.engine.again import MOST_KEYS, rejected, tables_of
+from ddbetl.engine.again import MOST_KEYS, keys_of, rejected, tables_of
 from ddbetl.engine.report import Progress
 from ddbetl.errors import JobFailed
 
@@ -305,3 +305,11 @@ def test_what_is_wrong_with_a_file_is_said_before_anything_is_done(
 def test_a_file_that_there_is_not_is_a_wrong_command_line(one_server: Server, spec: Callable[..., str]) -> None:
     spec(rows=1)
     assert run(one_server, "--from-rejects", "nowhere.jsonl").exit_code == ExitCode.USAGE
+
+
+def test_a_file_that_became_shorter_is_not_taken_for_read(tmp_path: Path) -> None:
+    path = tmp_path / "rejects.jsonl"
+    path.write_text('{"table":"T","key":{"id":{"S":"1"}}}\n')
+    assert keys_of(path, "T", path.stat().st_size) == ([], None)
+    with pytest.raises(JobFailed, match="shorter than it was"):
+        keys_of(path, "T", path.stat().st_size + 1)

@@ -42,7 +42,7 @@ def value(text: str) -> OptionValue:
         ("write = UNLIMITED", Unlimited()),
         ("timezone = 'Europe/Berlin'", "Europe/Berlin"),
         ("segments = 1", 1),
-        ("segments = 1e6", 1_000_000),
+        ("segments = 1e5", 100_000),
         ("consistent_read = TRUE", True),
         ("consistent_read = false", False),
         ("region = 'us-west-2'", "us-west-2"),

@@ -36,6 +36,10 @@ if TYPE_CHECKING:
 LISTED = 3
 
 
+# How a file of metrics begins.
+METRICS = b"# HELP ddbetl_"
+
+
 @dataclass(frozen=True, slots=True)
 class Outputs:
     """Where a run shows and keeps what it does."""
@@ -59,6 +63,16 @@ def check_files(outputs: Outputs) -> None:
         # Metrics are a new file each time; a log is appended to.
         if not os.access(name if there and option == "--log-file" else folder, os.W_OK):
             raise click.BadParameter(f"{name!r} cannot be written", param_hint=option)
+        if there and option == "--metrics-file" and not _is_metrics(name):
+            raise click.BadParameter(f"{name!r} holds something else, which would be lost", param_hint=option)
+
+
+def _is_metrics(name: str) -> bool:
+    """Whether a file is one that a run has made, or has nothing in it."""
+    if not os.path.isfile(name):
+        return False
+    with open(name, "rb") as file:
+        return file.read(len(METRICS)) in (b"", METRICS)
 
 
 def run_plan(

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -115,6 +116,8 @@ def rejected(path: Path, start: int) -> Iterator[tuple[int, str, dict[str, Any]]
     """
     try:
         with path.open("rb") as file:
+            if start > file.seek(0, os.SEEK_END):
+                raise JobFailed(f"{path} is shorter than it was when the job read it: put it back, or begin anew")
             file.seek(start)
             for line in file:
                 start += len(line)

@@ -156,8 +156,12 @@ def causes(lines: Iterable[bytes]) -> tuple[RejectCause, ...]:
     """The causes of rejects in a file of them."""
     found = Causes()
     for line in lines:
-        reject = json.loads(line)
-        found.count(reject["code"], reject["message"])
+        try:
+            reject = json.loads(line)
+            code, message = str(reject["code"]), str(reject["message"])
+        except (ValueError, KeyError, TypeError, RecursionError):
+            code, message = "R????", "somebody has changed the file: this line is no reject"
+        found.count(code, message)
     return found.all()
 
 

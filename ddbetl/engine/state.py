@@ -76,6 +76,8 @@ def usable(folder: Path, advice: str | None = None) -> Iterator[None]:
     except OSError as error:
         where = error.filename or folder
         raise JobFailed(f"the job's files cannot be used: {error.strerror or error} ({where}){then}") from error
+    except UnicodeDecodeError as error:
+        raise broken(folder, str(error)) from error
     except sqlite3.ProgrammingError:
         # A mistake of the program, not of its files.
         raise

@@ -174,7 +174,7 @@ class JobStore:
             if found != "ok":
                 raise broken(folder, " ".join(found.split()))
             # Whatever cannot be read is found out now.
-            record, _, _ = read_record(db), read_totals(db), read_rates(db)
+            record, _, _ = own_record(folder, db), read_totals(db), read_rates(db)
             (length,) = only(db, "SELECT rejects_length FROM state")
             _cut_rejects(folder, length)
             return cls(folder, record, db, length, kept.pop_all())
@@ -261,6 +261,14 @@ class JobStore:
             left, end = left[count:], end + count
         os.fsync(self._rejects)
         return end
+
+
+def own_record(folder: Path, db: Database) -> JobRecord:
+    """The record of the job in a folder; the state of another job is none of its."""
+    record = read_record(db)
+    if record.id != folder.name:
+        raise broken(folder, f"it is the state of another job, {record.id}")
+    return record
 
 
 def read_record(db: Database) -> JobRecord:

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from ddbetl.engine.folder import is_locked, locked_by, take_lock
 from ddbetl.engine.state import STATE, Database, connected, only, packed, transaction, usable
-from ddbetl.engine.store import LOCK, Counts, JobRecord, Totals, being_run, read_rates, read_record, read_totals
+from ddbetl.engine.store import LOCK, Counts, JobRecord, Totals, being_run, own_record, read_rates, read_totals
 from ddbetl.errors import JobFailed
 
 # Where the jobs are, in the folder that --state-dir names.
@@ -124,7 +124,7 @@ def remove(folder: Path) -> None:
 
 def _read(folder: Path, db: Database) -> JobView:
     with transaction(db, "DEFERRED"):
-        record, totals, rates = read_record(db), read_totals(db), read_rates(db)
+        record, totals, rates = own_record(folder, db), read_totals(db), read_rates(db)
         outcome, progress = only(db, "SELECT outcome, progress FROM state")
         tables = [Counts()] * len(record.tables)
         done = [0] * len(record.tables)
