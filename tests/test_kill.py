@@ -249,7 +249,7 @@ def wait_for_page(running: subprocess.Popen[str], seen: Witness, scans: int) -> 
 def committed_rows(orders: Orders) -> set[Key]:
     """The target's keys of all rows before the positions that a killed job has kept."""
     found: list[Key] = []
-    copy = orders.folder / "copy"
+    copy = orders.folder / "copy" / orders.job_folder().name
     # A copy, because opening mends what the next run has to mend.
     shutil.copytree(orders.job_folder(), copy)
     store = JobStore.open(copy)

@@ -140,7 +140,7 @@ JSON = st.recursive(
 )
 PINNED = st.builds(PinnedTable, TEXTS, TEXTS, TEXTS, TEXTS, st.integers(1, 4))
 RECORDS = st.builds(
-    JobRecord, TEXTS, TEXTS, TEXTS, TEXTS, TEXTS, st.dictionaries(TEXTS, JSON, max_size=3),
+    JobRecord, st.just("one"), TEXTS, TEXTS, TEXTS, TEXTS, st.dictionaries(TEXTS, JSON, max_size=3),
     st.dictionaries(TEXTS, JSON, max_size=3), st.integers(), st.lists(PINNED, max_size=3).map(tuple),
 )  # fmt: skip
 

@@ -28,8 +28,9 @@ STATE = "job.sqlite"
 
 # The version of the tables below. A newer ddbetl that changes them raises it.
 VERSION = 1
-# How long one process waits for another that reads or writes the same state, in seconds.
-PATIENCE = 10.0
+# How long one process waits for another that reads or writes the same state, in seconds: somebody who looks at a job,
+# and is stopped in the middle of it, holds up a commit, and that is no reason to end the run.
+PATIENCE = 300.0
 
 # Texts are JSON in ASCII: SQLite takes no text with half a surrogate pair, and the argument of a command may have one.
 # The record stands apart from what changes with every commit, which rewrites a row as a whole. A split that never moved

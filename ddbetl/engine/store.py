@@ -35,8 +35,6 @@ from ddbetl.errors import JobFailed
 
 LOCK = "job.lock"
 REJECTS = "rejects.jsonl"
-# Seconds for which a commit waits for a process that reads the state.
-HELD_UP = 300
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,8 +120,6 @@ class JobStore:
     """
 
     def __init__(self, folder: Path, record: JobRecord, db: Database, length: int, kept: ExitStack) -> None:
-        # Somebody who looks at the job, and is stopped in the middle of it, holds up a commit; that must not end a run.
-        db.execute(f"PRAGMA busy_timeout = {HELD_UP * 1000}")
         self.folder = folder
         self.record = record
         self._db = db
