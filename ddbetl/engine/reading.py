@@ -32,7 +32,7 @@ READERS = 32
 PAGE_UNITS = 128
 # A page is no larger than what can be written in so many seconds; in items, at least, and where it matters at most.
 PAGE_SECONDS = 5.0
-SMALLEST_PAGE = 25
+SMALLEST_PAGE = 100
 LARGEST_PAGE = 5_000
 # Bytes of rejects that may wait for the pages before theirs, and seconds between looks whether they still do.
 REJECTS_WAITING = 32 * 2**20
