@@ -113,16 +113,18 @@ async def execute(
             raise JobFailed(f"the log cannot be written: {log.failure}")
         job = open_job(plan, access, store, log, source=source)
         log.write("info", "run_started", run=job.before.runs + 1, target=job.write.table.name, tables=len(plan.scans))
+        began = False
         try:
             # A folder that cannot be written is found out now, not after the rows are.
             write_report(_report(job, "running", 0), folder / REPORT)
+            began = True
             await job.run(stop, outlook)
             outcome = "interrupted" if job.interrupted else "limit" if job.course.limit_reached else "done"
             report = _finished(job, outcome)
         except ExceptionGroup as group:
-            raise _failed(job, first_failure(group)) from group
+            raise _failed(job, first_failure(group), began) from group
         except JobFailed as error:
-            raise _failed(job, error) from error
+            raise _failed(job, error, began) from error
         finally:
             if outlook.progress is not None:
                 outlook.progress(job.meter.progress())
@@ -148,8 +150,9 @@ def _finished(job: Job, outcome: str) -> RunReport:
     return report
 
 
-def _failed(job: Job, failure: BaseException) -> BaseException:
-    """What a run that cannot go on raises, after what is known of it is kept."""
+def _failed(job: Job, failure: BaseException, began: bool) -> BaseException:
+    """What a run that cannot go on raises, after what is known of it is kept; of one that never began there is nothing,
+    and a commit would tell others that it has."""
     error: BaseException = failure
     if isinstance(failure, WireError):
         what = advice(failure, failure.operation, failure.table)
@@ -160,7 +163,7 @@ def _failed(job: Job, failure: BaseException) -> BaseException:
     half = job.ledger.settle()
     # The first failure matters; a state that cannot be written either shows when somebody goes on.
     for keep in (
-        job.keep,
+        *((job.keep,) if began else ()),
         lambda: job.store.finish("failed"),
         lambda: write_report(_report(job, "failed", half), job.store.folder / REPORT),
     ):
