@@ -155,8 +155,7 @@ def _node(node: Node, indent: str) -> Iterator[str]:
             yield f"{indent}Limit {node.rows}"
         case Write():
             yield (
-                f"{indent}Write {node.target.name} {node.target.connection}".rstrip()
-                + f" on conflict {node.on_conflict}"
+                f"{indent}Write {node.target.name} {node.target.connection}".rstrip() + f" on conflict {node.action}"
             )
     yield from _node(node.input, indent + "  ")
 

@@ -43,7 +43,7 @@ from ddbetl.engine.transform import PageInput
 from ddbetl.engine.writing import Batches, Writing
 from ddbetl.errors import JobFailed
 from ddbetl.plan.catalog import Connection
-from ddbetl.plan.physical import BatchWriteExec, PhysicalPlan
+from ddbetl.plan.physical import WriteExec, PhysicalPlan
 
 # Pages that one DuckDB statement transforms, at most: enough to hide what a statement costs by itself.
 GROUP = 4
@@ -81,7 +81,7 @@ class Job:
     """One run of a job."""
 
     plan: PhysicalPlan
-    write: BatchWriteExec
+    write: WriteExec
     access: Mapping[Connection, Access]
     store: JobStore
     log: EventLog

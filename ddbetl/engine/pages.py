@@ -18,7 +18,7 @@ from ddbetl.engine.batches import Batch, Batching
 from ddbetl.engine.rows import Filtered, Row, RowEvaluator, RowFailure, decode_item
 from ddbetl.engine.transform import PageInput, PageOutput, Transformer
 from ddbetl.functions.model import RowContext
-from ddbetl.plan.physical import BatchWriteExec, TransformExec
+from ddbetl.plan.physical import WriteExec, TransformExec
 from ddbetl.types import Timestamp
 
 
@@ -35,7 +35,7 @@ class PageResult:
 class PageWork:
     """What is done with the pages of one plan. For one thread; close it there, or its memory stays."""
 
-    def __init__(self, transform: TransformExec, write: BatchWriteExec) -> None:
+    def __init__(self, transform: TransformExec, write: WriteExec) -> None:
         self._statement = transform.statement
         self._rows = RowEvaluator(transform, write.key)
         self._batching = Batching(write.table.name, write.key)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from ddbetl.errors import SpecError
 from ddbetl.expressions.resolve import Settings
+from ddbetl.expressions.writing import Action
 from ddbetl.plan import columns, names, tables
 from ddbetl.plan.catalog import Catalog, Connection
 from ddbetl.plan.declarations import declare
@@ -83,7 +84,7 @@ def analyze(
     if statement.limit is not None:
         root = Limit(root, statement.limit.rows)
     if target is not None:
-        root = Write(root, target, action)
+        root = Write(root, target, Action(action))
     segments, rejects = options.get("segments"), options.get("max_rejects")
     return LogicalPlan(
         root,

@@ -66,6 +66,14 @@ class Provisioned:
 
 
 @dataclass(frozen=True, slots=True)
+class NewTable:
+    """A table that is to be made; ``provisioned``: its units per second, None for on demand."""
+
+    key: tuple[KeyAttribute, ...]
+    provisioned: Provisioned | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class TableDescription:
     """A table as DescribeTable says it is.
 

@@ -22,7 +22,7 @@ from ddbetl.plan.budget import EVENTUAL_BYTES, STRONG_BYTES, Budget
 from ddbetl.plan.catalog import Connection, Site
 from ddbetl.plan.layout import WIDTH, columns, duration, rate, size, wrapped
 from ddbetl.plan.logical import parts
-from ddbetl.plan.physical import BatchWriteExec, PhysicalPlan, ScanExec
+from ddbetl.plan.physical import WriteExec, PhysicalPlan, ScanExec
 from ddbetl.plan.time_calls import CATEGORY, TimeCall, calls, one_line, time_calls
 from ddbetl.syntax import ast
 from ddbetl.syntax.formatter import format_expression, format_identifier
@@ -369,7 +369,7 @@ def _write(plan: PhysicalPlan, sites: Mapping[Connection, Site]) -> str:
     return f"{title if plan.write is not None else 'ROWS'}\n{columns(rows, wrap=1)}"
 
 
-def _target_rows(write: BatchWriteExec, sites: Mapping[Connection, Site]) -> list[tuple[str, str]]:
+def _target_rows(write: WriteExec, sites: Mapping[Connection, Site]) -> list[tuple[str, str]]:
     description = write.table.description
     place = _place(sites.get(write.table.connection)) or str(write.table.connection)
     rows = [("target", f"{write.table.name}  {place}".rstrip())]

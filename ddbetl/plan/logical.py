@@ -13,8 +13,9 @@ from ddbetl.diagnostics import Diagnostic
 from ddbetl.expressions.ir import Expression
 from ddbetl.expressions.projection import Projection
 from ddbetl.expressions.resolve import Settings
+from ddbetl.expressions.writing import Action
 from ddbetl.lowering.dynamo_expr import ServerFilter
-from ddbetl.plan.catalog import Connection, TableDescription
+from ddbetl.plan.catalog import Connection, NewTable, TableDescription
 from ddbetl.plan.options import Rate, RejectLimit
 from ddbetl.source import SourceText
 from ddbetl.types import Timestamp
@@ -63,11 +64,20 @@ class Limit:
 
 @dataclass(frozen=True, slots=True)
 class Write:
-    """Put the rows into the target. ``on_conflict``: what happens to an item that is there already."""
+    """Write the rows into the target.
+
+    ``newest``: the column that KEEP NEWEST decides by. ``collisions``: reject, fail or allow: what happens to a row
+    whose target key another source row had before. ``ttl_attribute``: the target's expiry attribute. ``create``: the
+    table that is to be made, because there is none.
+    """
 
     input: Node
     target: Table
-    on_conflict: str
+    action: Action
+    newest: str | None = None
+    collisions: str = "reject"
+    ttl_attribute: str | None = None
+    create: NewTable | None = None
 
 
 Node: TypeAlias = TableScan | Filter | Project | Limit | Write

@@ -12,8 +12,10 @@ from typing import Any
 from ddbetl.diagnostics import Diagnostic
 from ddbetl.expressions.ir import Expression
 from ddbetl.expressions.projection import KeyAttribute, Projection
+from ddbetl.expressions.writing import Action
 from ddbetl.lowering.statement import Statement
 from ddbetl.plan.budget import Budget
+from ddbetl.plan.catalog import NewTable
 from ddbetl.plan.logical import LogicalPlan, Table
 from ddbetl.types import Timestamp
 
@@ -40,12 +42,26 @@ class TransformExec:
 
 
 @dataclass(frozen=True, slots=True)
-class BatchWriteExec:
-    """Put the rows by BatchWriteItem, replacing what is there. ``key`` is empty when the plan was made offline."""
+class WriteExec:
+    """Write the rows. ``key`` is empty when the plan was made offline, and the target is not to be made.
+
+    ``budget``: of the writes, index writes included. ``reads``: of the reads of the target by which a row that is there
+    already is compared. ``indexes``: how many secondary indexes a row is written to as well, at most.
+    ``collisions``: reject, fail or allow; None where no row can meet another's key, for ``no_collisions`` says why.
+    ``ttl_attribute``, ``create``, ``newest``: see logical.Write.
+    """
 
     table: Table
     key: tuple[KeyAttribute, ...]
+    action: Action
     budget: Budget
+    reads: Budget
+    newest: str | None = None
+    indexes: int = 0
+    collisions: str | None = None
+    no_collisions: str = ""
+    ttl_attribute: str | None = None
+    create: NewTable | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +71,7 @@ class PhysicalPlan:
 
     scans: tuple[ScanExec, ...]
     transform: TransformExec
-    write: BatchWriteExec | None
+    write: WriteExec | None
     limit: int | None
     on_error: str
     now: Timestamp

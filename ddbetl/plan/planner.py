@@ -15,7 +15,7 @@ from ddbetl.expressions.projection import OutputColumn
 from ddbetl.lowering import statement
 from ddbetl.plan.budget import resolve
 from ddbetl.plan.logical import LogicalPlan, Parts, Table, TableScan, parts
-from ddbetl.plan.physical import BatchWriteExec, PhysicalPlan, ScanExec, TransformExec
+from ddbetl.plan.physical import WriteExec, PhysicalPlan, ScanExec, TransformExec
 
 # Bytes of a table that one segment reads: some hundred pages, so that a segment is worth its requests.
 SEGMENT_BYTES = 64 * 2**20
@@ -40,7 +40,13 @@ def plan(logical: LogicalPlan) -> PhysicalPlan:
     if found.write is not None:
         target = found.write.target
         key = target.description.key if target.description is not None else ()
-        write = BatchWriteExec(target, key, resolve(logical.write, target.description, "write"))
+        write = WriteExec(
+            target,
+            key,
+            found.write.action,
+            resolve(logical.write, target.description, "write"),
+            resolve(logical.read, target.description, "read"),
+        )
     predicate = found.filter.predicate if found.filter is not None else None
     built = statement.build(
         predicate,
@@ -105,7 +111,7 @@ def _identity(logical: LogicalPlan, found: Parts) -> dict[str, Any]:
         "limit": found.limit.rows if found.limit is not None else None,
         "tables": [_named(table) for table in found.scan.tables],
         "target": _named(found.write.target) if found.write is not None else None,
-        "on_conflict": found.write.on_conflict if found.write is not None else "",
+        "on_conflict": found.write.action if found.write is not None else "",
         "parameters": [list(pair) for pair in logical.parameters],
         "lets": [list(pair) for pair in logical.lets],
         "zone": logical.settings.zone.name,
