@@ -24,10 +24,10 @@ lint: .venv/.installed-dev ## Check style and types
 docs: .venv/.installed-dev ## Write the generated pages of docs/ anew
 	@$(BIN)/python -m ddbetl.cli.reference docs/
 
-bench: .venv/.installed-dev ## Measure ddbetl beside a plain boto3 loop, and reading times beside Joda-Time
+bench: .venv/.installed-dev .tools/peers/.installed ## Measure ddbetl beside boto3, aioboto3 and pydynox (under ten minutes)
 	@$(BIN)/python -m tests.benchmarks.bench $(ARGS)
 
-bench-quick: .venv/.installed-dev ## The same in under a minute
+bench-quick: .venv/.installed-dev ## The same beside boto3 alone, in under a minute
 	@$(BIN)/python -m tests.benchmarks.bench --quick $(ARGS)
 
 clean: ## Remove what these commands made
@@ -39,3 +39,6 @@ clean: ## Remove what these commands made
 
 .tools/dynoxide/.installed: tests/dynoxide/package.json tests/dynoxide/package-lock.json .ci/install-dynoxide
 	@sh .ci/install-dynoxide
+
+.tools/peers/.installed: tests/benchmarks/peers.txt .ci/install-peers
+	@sh .ci/install-peers

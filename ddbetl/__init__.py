@@ -1,8 +1,8 @@
 """ddbetl: declarative ETL for DynamoDB.
 
 ``compile`` makes a Plan of a spec, which can be explained, previewed and run; ``check`` does so offline; ``reopen``
-makes the plan of an unfinished job; ``describe`` looks at a table. Everything is loaded when it is first used, so that
-importing ddbetl costs nothing.
+makes the plan of an unfinished job; ``describe`` looks at a table. ``function`` declares a Python function for specs.
+Everything is loaded when it is first used, so that importing ddbetl costs nothing.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from ddbetl.api import Plan, check, compile, describe, reopen
     from ddbetl.errors import ConnectionFailed, DdbetlError, JobFailed, RowError, SpecError
+    from ddbetl.functions.declared import function
 
 __all__ = [
     "ConnectionFailed",
@@ -26,6 +27,7 @@ __all__ = [
     "check",
     "compile",
     "describe",
+    "function",
     "reopen",
 ]
 
@@ -35,6 +37,10 @@ def __getattr__(name: str) -> Any:
         from ddbetl import api
 
         return getattr(api, name)
+    if name == "function":
+        from ddbetl.functions.declared import function
+
+        return function
     if name in __all__:
         from ddbetl import errors
 

@@ -17,16 +17,16 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ddbetl import compilation, preflight
+from ddbetl.compilation import Answers
 from ddbetl.diagnostics import Diagnostic
-from ddbetl.errors import ConnectionFailed, JobFailed
+from ddbetl.engine.folder import STATE_DIR, job_folder
+from ddbetl.errors import JobFailed
+from ddbetl.inputs import Inputs
 from ddbetl.plan import explain as explaining
-from ddbetl.plan.analyzer import Overrides, Wanted, analyze, wanted
-from ddbetl.plan.catalog import Catalog, Connection, Site, TableDescription
-from ddbetl.plan.optimizer import optimize
+from ddbetl.plan.catalog import Connection, Site
 from ddbetl.plan.physical import PhysicalPlan
-from ddbetl.plan.planner import plan as make_plan
 from ddbetl.source import SourceText
-from ddbetl.syntax import ast, parser
 from ddbetl.types import Timestamp
 
 if TYPE_CHECKING:
@@ -34,6 +34,10 @@ if TYPE_CHECKING:
 
     from ddbetl.connectors.dynamodb.access import Access
     from ddbetl.connectors.dynamodb.control import Control
+    from ddbetl.connectors.dynamodb.tables import TargetState
+    from ddbetl.engine.batches import Batch
+    from ddbetl.engine.dry import DryReport as DryReport
+    from ddbetl.engine.expiry import Expiry as Expiry
     from ddbetl.engine.preview import Preview as Preview
     from ddbetl.engine.reading import Source
     from ddbetl.engine.report import Progress as Progress
@@ -44,25 +48,11 @@ if TYPE_CHECKING:
     from ddbetl.engine.store import JobRecord, JobStore
     from ddbetl.engine.views import JobView
 
-STATE_DIR = ".ddbetl"
+# Items that are looked at before a run with an expiry attribute begins.
+SAMPLED = 100
 
+NO_TARGET = "the spec has no target: INSERT INTO table, or --into table, gives it one"
 OFFLINE = "the plan was made offline, by check: compile looks the tables up"
-
-
-@dataclass(frozen=True, slots=True)
-class Inputs:
-    """What a plan is made of: a spec, and what the command line adds to it; see ``compile``."""
-
-    text: str
-    name: str = "<spec>"
-    params: Mapping[str, str] = field(default_factory=dict)
-    lets: Sequence[str] = ()
-    options: Sequence[str] = ()
-    into: str | None = None
-    on_conflict: str | None = None
-    region: str | None = None
-    profile: str | None = None
-    endpoint_url: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,9 +64,18 @@ class Plan:
     inputs: Inputs
     sites: Mapping[Connection, Site] = field(default_factory=dict)
     rejects: Path | None = None
-    # The sessions that the catalog was asked by: asking for credentials once more could ask a person once more.
-    controls: Mapping[Connection, Control] = field(default_factory=dict, repr=False, compare=False)
-    _catalog: Catalog = field(default_factory=Catalog, repr=False, compare=False)
+    _answers: Answers | None = field(default=None, repr=False, compare=False)
+
+    @property
+    def controls(self) -> Mapping[Connection, Control]:
+        """The sessions that the servers were asked by: asking for credentials once more could ask a person once more.
+        None of a plan that was made offline."""
+        return self._answers.controls if self._answers is not None else {}
+
+    @property
+    def target(self) -> TargetState | None:
+        """What was asked of the target's settings; None where nothing was."""
+        return self._answers.target if self._answers is not None else None
 
     @property
     def source(self) -> SourceText:
@@ -85,6 +84,29 @@ class Plan:
     @property
     def warnings(self) -> tuple[Diagnostic, ...]:
         return self.physical.warnings
+
+    @property
+    def changes(self) -> tuple[str, ...]:
+        """What a run changes beside writing rows, in words: a table that it creates, an expiry that it switches on."""
+        return preflight.changes(self.physical.write, self.target) if self.physical.write is not None else ()
+
+    def prepared(self) -> Plan:
+        """Make the changes that the plan tells of, without a question; the plan over the tables as they are then.
+
+        Raises ConnectionFailed. Whatever is there already, made by an earlier attempt say, is as good.
+        """
+        write = self.physical.write
+        if write is None or not self.changes:
+            return self
+        if not self.controls:
+            raise JobFailed(OFFLINE)
+        with closing(self.controls[write.table.connection]) as control:
+            preflight.prepare(write, self.target, control)
+        plan = _plan(self.inputs, *compilation.online(self.inputs, self.physical.now, self.controls))
+        if self.rejects is None:
+            return plan
+        known = {scan.table.name: scan.table.description for scan in self.physical.scans}
+        return plan._over(self.rejects, {name: one.items if one is not None else 0 for name, one in known.items()})
 
     def explain(self) -> str:
         """What the plan will do, as a page of text; costs no capacity units."""
@@ -101,6 +123,59 @@ class Plan:
 
         access = self._access(connections=4)
         return run_async(lambda: preview(self.physical, access, rows))
+
+    def dry(
+        self,
+        *,
+        progress: Callable[[Progress], None] | None = None,
+        interval: float = 0.25,
+        stop: threading.Event | None = None,
+    ) -> DryReport:
+        """Read the sources as ``run`` would, and write nothing: how many rows there are, and how many of them meet the
+        target key of another.
+
+        Only the target's key is read and computed. Raises JobFailed when the pass cannot go on.
+        """
+        return self._dry(None, progress, interval, stop)
+
+    def expiry(
+        self,
+        at: int,
+        *,
+        progress: Callable[[Progress], None] | None = None,
+        interval: float = 0.25,
+        stop: threading.Event | None = None,
+    ) -> tuple[Expiry, DryReport]:
+        """When the rows that ``run`` would write expire, by a dry pass. ``at``: the moment to ask about, in seconds
+        since 1970 UTC. Raises JobFailed, also for a plan without ``ttl_attribute``."""
+        from ddbetl.engine.expiry import ExpiryCount
+
+        write = self.physical.write
+        if write is None or write.ttl_attribute is None:
+            raise JobFailed("the plan has no ttl_attribute: WITH (ttl_attribute = column) names it")
+        count = ExpiryCount(write.ttl_attribute, at)
+        report = self._dry(count.add, progress, interval, stop)
+        return count.result(), report
+
+    def _dry(
+        self,
+        each: Callable[[Batch], None] | None,
+        progress: Callable[[Progress], None] | None,
+        interval: float,
+        stop: threading.Event | None,
+    ) -> DryReport:
+        from ddbetl.engine.dry import dry, reduced
+        from ddbetl.engine.loop import run_async
+        from ddbetl.engine.reading import READERS
+
+        write = self.physical.write
+        if write is None:
+            raise JobFailed(NO_TARGET)
+        plan = reduced(self.physical, *([write.ttl_attribute] if write.ttl_attribute is not None else []))
+        access, source, stopped = self._access(connections=READERS), self._source(), stop or threading.Event()
+        return run_async(
+            lambda: dry(plan, access, stopped, each=each, source=source, progress=progress, interval=interval)
+        )
 
     def over(self, rejects: str | os.PathLike[str]) -> Plan:
         """The plan over the rows of a file of rejects alone, which are read again by their keys.
@@ -138,7 +213,7 @@ class Plan:
         log_file: str | os.PathLike[str] | None = None,
         metrics_file: str | os.PathLike[str] | None = None,
     ) -> RunReport:
-        """Run the plan to its end; without a question, so ask before.
+        """Run the plan to its end, its ``changes`` first; without a question, so ask before.
 
         ``job``: the unfinished job to go on with; otherwise a new one is begun in ``state_dir``. ``progress`` is called
         every ``interval`` seconds, and once at the end. Setting ``stop`` ends the run early, after what is in flight.
@@ -154,8 +229,7 @@ class Plan:
         from ddbetl.engine.writing import WRITERS
 
         access = self._access(connections=READERS + WRITERS)
-        begun = Path(state_dir) / "jobs" / job if job is not None else None
-        store = JobStore.open(begun) if begun is not None else self._begin(state_dir)
+        plan, store = self._begin(state_dir) if job is None else (self, JobStore.open(job_folder(state_dir, job)))
         stopped = stop or threading.Event()
         outlook = Outlook(
             progress,
@@ -164,33 +238,58 @@ class Plan:
             Path(log_file) if log_file is not None else None,
         )
         try:
-            plan = self if job is None else self._as_of(store.record, store.rates())
-            plan._check_job(store.record)
-            source = plan._source()
-            return run_async(lambda: execute(plan.physical, access, store, stopped, outlook, source))
+            if job is not None:
+                plan = self._as_of(store.record, store.rates())
+                plan._check_job(store.record)
+                plan = plan.prepared()
+            physical, source = plan.physical, plan._source()
+            return run_async(lambda: execute(physical, access, store, stopped, outlook, source))
         finally:
             store.close()
 
     def begin(self, *, state_dir: str | os.PathLike[str] = STATE_DIR) -> str:
-        """Make a job of the plan without running it, for ``run(job=...)``, also in another process; its id."""
-        store = self._begin(state_dir)
+        """Make a job of the plan without running it, for ``run(job=...)``, also in another process; its id.
+
+        Makes the plan's ``changes``.
+        """
+        _, store = self._begin(state_dir)
         store.close()
         return store.record.id
 
-    def _begin(self, state_dir: str | os.PathLike[str]) -> JobStore:
+    def _begin(self, state_dir: str | os.PathLike[str]) -> tuple[Plan, JobStore]:
+        """A new job, and the plan over the tables as they are when it begins."""
         from ddbetl.engine.runs import record_of
         from ddbetl.engine.store import JobStore
 
         if self.physical.write is None:
-            raise JobFailed("the spec has no target: INSERT INTO table, or --into table, gives it one")
+            raise JobFailed(NO_TARGET)
         if not self.controls:
             raise JobFailed(OFFLINE)
+        self._look_at_expiry()
+        plan = self.prepared()
         inputs = asdict(self.inputs) | {"from_rejects": str(self.rejects) if self.rejects is not None else None}
         made = datetime.now(UTC)
         job_id = made.strftime("%Y%m%d-%H%M%S-") + secrets.token_hex(2)
         segments = 1 if self.rejects is not None else None
-        record = record_of(self.physical, job_id, made.isoformat(timespec="microseconds"), inputs, segments=segments)
-        return JobStore.create(Path(state_dir) / "jobs" / job_id, record)
+        record = record_of(plan.physical, job_id, made.isoformat(timespec="microseconds"), inputs, segments=segments)
+        return plan, JobStore.create(job_folder(state_dir, job_id), record)
+
+    def _look_at_expiry(self) -> None:
+        """Refuse to begin where no time of expiry of the first rows is one: milliseconds, say."""
+        from ddbetl.engine.loop import run_async
+        from ddbetl.engine.preview import preview
+
+        write = self.physical.write
+        if write is None or write.ttl_attribute is None or self.rejects is not None:
+            return
+        attribute, access = write.ttl_attribute, self._access(connections=4)
+        found = run_async(lambda: preview(self.physical, access, SAMPLED, most_read=SAMPLED))
+        wrong = [reject for reject in found.rejects if reject.code == "R0305"]
+        if wrong and not any(attribute in row for row in found.rows):
+            raise JobFailed(
+                f"of the first {found.read:,} items none gives a time of expiry: {wrong[0].message}\n"
+                "Nothing was written. Mend the column; ddbetl preview shows the rows."
+            )
 
     def _source(self) -> Callable[[Mapping[Connection, Sender]], Source] | None:
         """Where a job's rows come from, if not from the plan's tables."""
@@ -241,9 +340,14 @@ class Plan:
         return self._as_of(job.record, job.rates)
 
     def _as_of(self, record: JobRecord, rates: Mapping[str, str]) -> Plan:
-        options = (*(f"{name} = {rate}" for name, rate in rates.items()), *self.inputs.options)
-        inputs = replace(self.inputs, options=options)
-        plan = _planned(*_parse(inputs), inputs, Timestamp(record.now), self._catalog, self.controls)
+        asked = [f"{name} = {rate}" for name, rate in rates.items()]
+        if self.rejects is None and self.physical.now.millis == record.now and set(asked) <= {*self.inputs.options}:
+            return self
+        inputs = replace(self.inputs, options=(*asked, *self.inputs.options))
+        if self._answers is None:
+            raise JobFailed(OFFLINE)
+        physical = compilation.again(inputs, Timestamp(record.now), self._answers)
+        plan = replace(self, physical=physical, inputs=inputs)
         return plan if self.rejects is None else plan._over(self.rejects, _rows(record, self.rejects))
 
     def _access(self, connections: int) -> dict[Connection, Access]:
@@ -277,30 +381,16 @@ def compile(
     inputs = Inputs(
         text, name, dict(params or {}), tuple(lets), tuple(options), into, on_conflict, region, profile, endpoint_url
     )
-    return _compiled(inputs, now or _now())
+    return compiled(inputs, now)
 
 
-def _compiled(inputs: Inputs, now: Timestamp) -> Plan:
-    spec, overrides = _parse(inputs)
-    try:
-        catalog, controls = _catalog(wanted(spec, inputs.params, overrides, now))
-    except ConnectionFailed:
-        # What is wrong with the spec itself can be said without a server.
-        analyze(spec, None, inputs.params, overrides, now)
-        raise
-    return _planned(spec, overrides, inputs, now, catalog, controls)
+def compiled(inputs: Inputs, now: Timestamp | None = None) -> Plan:
+    """As ``compile``, with all its arguments in one value."""
+    return _plan(inputs, *compilation.online(inputs, now or _now(), {}))
 
 
-def _planned(
-    spec: ast.Spec,
-    overrides: Overrides,
-    inputs: Inputs,
-    now: Timestamp,
-    catalog: Catalog,
-    controls: Mapping[Connection, Control],
-) -> Plan:
-    logical = optimize(analyze(spec, catalog, inputs.params, overrides, now))
-    return Plan(make_plan(logical), inputs, catalog.sites, controls=controls, _catalog=catalog)
+def _plan(inputs: Inputs, physical: PhysicalPlan, answers: Answers) -> Plan:
+    return Plan(physical, inputs, answers.catalog.sites, _answers=answers)
 
 
 def _rows(record: JobRecord, rejects: Path) -> dict[str, int]:
@@ -329,9 +419,12 @@ def check(
     inputs = Inputs(
         text, name, dict(params or {}), tuple(lets), tuple(options), into, on_conflict, region, profile, endpoint_url
     )
-    spec, overrides = _parse(inputs)
-    logical = optimize(analyze(spec, None, inputs.params, overrides, now or _now()))
-    return Plan(make_plan(logical), inputs)
+    return checked(inputs, now)
+
+
+def checked(inputs: Inputs, now: Timestamp | None = None) -> Plan:
+    """As ``check``, with all its arguments in one value."""
+    return Plan(compilation.offline(inputs, now or _now()), inputs)
 
 
 def reopen(job: str, *, state_dir: str | os.PathLike[str] = STATE_DIR, options: Sequence[str] = ()) -> Plan:
@@ -342,7 +435,7 @@ def reopen(job: str, *, state_dir: str | os.PathLike[str] = STATE_DIR, options: 
     """
     from ddbetl.engine.views import view
 
-    found = view(Path(state_dir) / "jobs" / job)
+    found = view(job_folder(state_dir, job))
     record = found.record
     if not found.unfinished and not found.running:
         raise JobFailed(f"job {record.id} is {found.outcome}: there is nothing to go on with")
@@ -351,7 +444,7 @@ def reopen(job: str, *, state_dir: str | os.PathLike[str] = STATE_DIR, options: 
     asked = [f"{name} = {rate}" for name, rate in found.rates.items()]
     # The file may have been mended in what does not matter: a comment, a rate.
     inputs = replace(inputs, text=_text_now(inputs), options=(*inputs.options, *asked, *options))
-    plan = _compiled(inputs, Timestamp(record.now))
+    plan = compiled(inputs, Timestamp(record.now))
     if (path := record.inputs.get("from_rejects")) is not None:
         plan = plan._over(Path(path), _rows(record, Path(path)))
     plan._check_job(record)
@@ -410,44 +503,6 @@ def demo_client(endpoint_url: str) -> DynamoDBClient:
     from ddbetl.connectors.dynamodb.control import local_client
 
     return local_client(endpoint_url)
-
-
-def _parse(inputs: Inputs) -> tuple[ast.Spec, Overrides]:
-    spec = parser.parse(SourceText(inputs.text, inputs.name))
-    let_sources = [SourceText(let, f"--let {let!r}") for let in inputs.lets]
-    option_sources = [SourceText(option, f"option {option!r}") for option in inputs.options]
-    overrides = Overrides(
-        tuple((parser.parse_let(source.text, source.name), source) for source in let_sources),
-        tuple((parser.parse_option(source.text, source.name), source) for source in option_sources),
-        inputs.into,
-        inputs.on_conflict,
-        Connection(inputs.region, inputs.profile, None, inputs.endpoint_url),
-    )
-    return spec, overrides
-
-
-def _catalog(wanted_tables: tuple[Wanted, ...]) -> tuple[Catalog, dict[Connection, Control]]:
-    """Ask the servers for the tables that a spec names; the names of all tables only where that helps."""
-    from ddbetl.connectors.dynamodb.control import Control
-
-    sites: dict[Connection, Site] = {}
-    tables: dict[tuple[Connection, str], TableDescription] = {}
-    names: dict[Connection, tuple[str, ...]] = {}
-    controls: dict[Connection, Control] = {}
-    for connection in dict.fromkeys(w.connection for w in wanted_tables):
-        here = [w for w in wanted_tables if w.connection == connection]
-        control = controls[connection] = Control.open(connection)
-        # Its connections are closed after the last question; its session and its credentials serve the run.
-        with closing(control):
-            exact = {w.pattern.name for w in here if w.pattern.name is not None}
-            found = control.describe(tuple(sorted(exact)))
-            if len(found) < len(exact) or any(w.pattern.name is None for w in here):
-                names[connection] = control.table_names()
-                matched = {n for w in here if w.pattern.name is None for n in w.pattern.select(names[connection])}
-                found |= control.describe(tuple(sorted(matched - exact)))
-            sites[connection] = control.site(next(iter(found.values()), None))
-        tables |= {(connection, name): description for name, description in found.items()}
-    return Catalog(sites, tables, names), controls
 
 
 def _now() -> Timestamp:

@@ -277,7 +277,7 @@ compared with a number, say. Nothing is converted silently; `to_number` and `to_
         "R0104",
         "Number with too many digits",
         """The exact result has more than the 38 significant digits that DynamoDB holds. It is not rounded silently:
-`round(x, places)` does it. Only a division rounds by itself.
+`round(x, places)` does it. Only a division, a power and a root round by themselves.
 """,
     ),
     Code(
@@ -317,13 +317,14 @@ February, 25 o'clock, a local time that the clocks skipped. The message says whe
         "R0110",
         "Argument out of bounds",
         """A function cannot use this value of its argument: a negative length, a position or a number of decimal places
-that is not whole, a duration that is no whole number of milliseconds.
+that is not whole, a duration that is no whole number of milliseconds, the root of a negative number, an empty separator.
 """,
     ),
     Code(
         "R0111",
         "Binary that cannot be read",
-        """The bytes are not UTF-8, so they are no text; or, in a file, the text of a binary is not base64.
+        """The bytes are not UTF-8, so they are no text; or a text that stands for bytes is not base64, or not pairs of
+hexadecimal digits.
 """,
     ),
     Code(
@@ -335,8 +336,32 @@ itself, write it twice.
     ),
     Code(
         "R0113",
-        "Text that is no boolean",
-        """`CAST(… AS BOOLEAN)` takes `true` and `false`, in any case. Other words are compared: `x IN ('yes', 'Y')`.
+        "Value that is no boolean",
+        """`CAST(… AS BOOLEAN)` takes the texts `true` and `false`, in any case, and the numbers 1 and 0. Others are
+compared: `x IN ('yes', 'Y')`, `n <> 0`.
+""",
+    ),
+    Code(
+        "R0114",
+        "Text that is no JSON",
+        """`from_json` takes strict JSON (RFC 8259) that DynamoDB can store: no comments, no comma too many, no NaN, no
+key twice, at most 32 levels. `try(from_json(…))` is NULL for such a text.
+""",
+    ),
+    Code(
+        "R0115",
+        "Function of your own that failed",
+        """A Python function of a file that `USING` names raised an exception. The message is the last line of its
+traceback, with the line of your file. `try(…)` is NULL for such a row.
+""",
+    ),
+    Code(
+        "R0116",
+        "Value that a function of your own cannot take or give",
+        """A Python function returned something else than the type that it declares: a float, which is not exact, a
+`datetime` without a zone, arrays of another length. Or an argument is one that Python has no place for: a time beyond
+the year 9999; for a vectorised function, a number of more than 29 digits before the point or 9 behind it. [The
+types](own-functions.md#types) and what stands for them in Python.
 """,
     ),
 )
@@ -379,6 +404,47 @@ can leave such rows out; `to_string` and `to_number` convert.
         "Item refused by the server",
         """The server does not take the item, and says why in the message: an attribute that is the key of an index has
 another type than the index's, say.
+""",
+    ),
+    Code(
+        "R0301",
+        "Item there already",
+        """The target has an item with the row's key, and another content: `ON CONFLICT REJECT`, which is the default,
+writes only where nothing is. The message names the key and the attributes that differ; an item that is equal to the row
+is no conflict, however its numbers are spelt and its sets are ordered. `ON CONFLICT` also knows `REPLACE`, `SKIP`,
+`FAIL` and `KEEP NEWEST BY column`; `MERGE INTO` sets the row's attributes and keeps the others.
+""",
+    ),
+    Code(
+        "R0302",
+        "Nothing to compare by",
+        """`KEEP NEWEST BY column` found an item with the row's key, and its attribute `column` has another type than the
+row's, so that none of the two is the newer one. The target keeps its item. An item without that attribute counts as
+older than any row.
+""",
+    ),
+    Code(
+        "R0303",
+        "Row without a value to compare",
+        """`KEEP NEWEST BY column` compares numbers, texts or binaries, and the row has none of these in the column.
+`coalesce(column, …)` gives it one; `WHERE column IS NOT NULL` leaves such rows out.
+""",
+    ),
+    Code(
+        "R0304",
+        "Key of another source row",
+        """Another row of the sources has the same key in the target, and came first; the message says which one. One of
+the two would replace the other, so only the first is written. A key that holds more of the sources' keys keeps them
+apart; with `collisions = allow` both are written, and the last one stays; `collisions = fail` ends the run.
+""",
+    ),
+    Code(
+        "R0305",
+        "Expiry time that is none",
+        """`ttl_attribute` names the column of expiry times, which DynamoDB takes as whole seconds since 1970. The row has
+something else there: milliseconds (`epoch` makes seconds, `epoch_ms` milliseconds), a duration without a time
+(`epoch(now()) + 30 days` has both), a fraction, or another type. A row without the attribute never expires, and is no
+error.
 """,
     ),
 )
@@ -436,6 +502,51 @@ there.
         "E0208",
         "Contradiction in *",
         """`*` stands once in `SELECT`, and an attribute is excluded, replaced or renamed, but not two of these.
+""",
+    ),
+    Code(
+        "E0209",
+        "Python file that cannot be read",
+        """`USING 'file.py'` names a file that is not there, or cannot be read. Its path is relative to the folder of the
+spec; of a spec that is no file, to the current folder. The name is written as it is: a PARAM cannot stand in it.
+""",
+    ),
+    Code(
+        "E0210",
+        "Python file that fails",
+        """A file that `USING` names is executed once, when the spec is compiled, to find its functions. It has a syntax
+error, or it raises an exception; the message has the line. It may import what is installed beside ddbetl, but not the
+files of its own folder: what it does is known by its content alone.
+""",
+    ),
+    Code(
+        "E0211",
+        "Python file without functions",
+        """A file that `USING` names declares no function. A function is declared by its types:
+
+```python
+from ddbetl import function
+
+
+@function("STRING", returns="STRING")
+def mask(card: str) -> str:
+    return "*" * (len(card) - 4) + card[-4:]
+```
+""",
+    ),
+    Code(
+        "E0212",
+        "Function of your own that is declared wrongly",
+        """`@function` names the type of each parameter in order, and that of the result, by the [types of the
+language](language.md#types). A parameter with a default may be left out in a call. The message has the line of the file.
+See [functions of your own](own-functions.md).
+""",
+    ),
+    Code(
+        "E0213",
+        "Name of a function that is taken",
+        """A function of your own has the name of one of the language, or of another file. The case of letters does not
+count. `@function(…, name="other_name")` gives it another name in specs.
 """,
     ),
 )
@@ -504,6 +615,12 @@ text, `to_number(d)` the seconds of a duration.
         """The types of `CAST` are STRING, NUMBER, BOOLEAN, BINARY and TIMESTAMP.
 """,
     ),
+    Code(
+        "E0311",
+        "Key twice in a map",
+        """A map has each key once. `map_merge(a, b)` makes one map of two, where the value of the second counts.
+""",
+    ),
 )
 
 TABLES: tuple[Code, ...] = (
@@ -530,19 +647,23 @@ target needs `EXCLUDE target`.
     Code(
         "E0404",
         "Target table missing",
-        """The table to write to must exist.
+        """There is no table of that name to write to. `INSERT INTO target KEY (partition, sort) SELECT …` says what the key
+of a missing table is, so that `run` can make it, after a question. `MERGE INTO` and `DELETE FROM` need a table that is
+there.
 """,
     ),
     Code(
         "E0405",
         "Key missing from SELECT",
-        """Every item of the target needs its key attributes; a column must have each one's name, exactly.
+        """Every item of the target needs its key attributes; a column must have each one's name, exactly. The same holds
+for the key of a table that is to be made, in `KEY (…)`.
 """,
     ),
     Code(
         "E0406",
         "Key of another type",
-        """The column that becomes an attribute of the target's key has another type than the target's key.
+        """The column that becomes an attribute of the target's key has another type than the target's key; or it is to be
+the key of a new table, and is neither a STRING nor a NUMBER nor a BINARY.
 """,
     ),
     Code(
@@ -553,20 +674,71 @@ target needs `EXCLUDE target`.
     ),
     Code(
         "E0409",
-        "INSERT OVERWRITE with another ON CONFLICT",
-        """`INSERT OVERWRITE` is `INSERT INTO … ON CONFLICT REPLACE`.
+        "ON CONFLICT where the statement decides",
+        """`ON CONFLICT`, and `--on-conflict`, are for `INSERT INTO`. `INSERT OVERWRITE` is `INSERT INTO … ON CONFLICT REPLACE`,
+`MERGE INTO` changes an item that is there, `DELETE FROM` deletes it.
 """,
     ),
     Code(
         "E0410",
         "Two targets",
-        """`--into` gives a target to a spec that has none. This one has `INSERT INTO`.
+        """`--into` gives a target to a spec that has none. This one names its target itself.
 """,
     ),
     Code(
         "E0412",
         "No name of a table",
         """DynamoDB's table names have 3 to 255 of the letters a to z and A to Z, digits, `_`, `.` and `-`.
+""",
+    ),
+    Code(
+        "E0413",
+        "Key of an index of another type",
+        """The column is the key of one of the target's indexes, and has another type than the index wants. DynamoDB refuses
+such an item. An item without the attribute is not in the index, and is taken.
+""",
+    ),
+    Code(
+        "E0414",
+        "KEY that does not fit",
+        """The target is there, and its key is another one than `KEY (…)` says; or `KEY` names an attribute twice. For a table
+that is there `KEY` can be left out.
+""",
+    ),
+    Code(
+        "E0415",
+        "Key whose type is not known",
+        """A table is made with the types of its key. The type of an attribute is known where it is in the key of every source;
+else `CAST(x AS STRING) AS name` or `CAST(x AS NUMBER) AS name` says it, and converts.
+""",
+    ),
+    Code(
+        "E0416",
+        "DELETE of more than the key",
+        """`DELETE FROM target USING SELECT …` selects the target's key and nothing else: the items with the selected keys are
+deleted, whatever other attributes they have. `WHERE` can use all attributes of the source.
+""",
+    ),
+    Code(
+        "E0417",
+        "KEEP NEWEST by something else",
+        """`KEEP NEWEST BY column` compares a column of the row with the attribute of that name in the item that is there. So
+it is a column of SELECT, a NUMBER, a STRING or a BINARY, and not the key, which is equal in both.
+""",
+    ),
+    Code(
+        "E0418",
+        "Nothing to set",
+        """`MERGE INTO target ON MISSING SKIP` sets attributes of items that are there. With the key alone it would change
+nothing.
+""",
+    ),
+    Code(
+        "E0419",
+        "Other expiry attribute",
+        """A table lets its items expire by one attribute. The target's is another than `ttl_attribute`, or it is just
+being switched off, which takes DynamoDB up to an hour. Write the attribute that the table has, or switch its time to
+live off first.
 """,
     ),
 )
@@ -610,6 +782,21 @@ units per second.
         """`read` is measured in read units (`rcu`), `write` in write units (`wcu`).
 """,
     ),
+    Code(
+        "E0507",
+        "Option that means nothing here",
+        """`skip_expired` needs `ttl_attribute`. `billing` is that of a table that is to be made, so it needs `KEY (…)`. Where
+rows are deleted, there is nothing that could expire, and no row that could be lost by a collision.
+""",
+    ),
+    Code(
+        "E0508",
+        "No time of expiry",
+        """DynamoDB deletes an item when the NUMBER in its expiry attribute, in seconds since 1970, is past. `ttl_attribute`
+names a column of SELECT that is such a number: `epoch(DateTime) + 365 days`. In milliseconds (`epoch_ms`) it would be a
+time fifty thousand years from now, and nothing would ever expire.
+""",
+    ),
 )
 
 LATER: tuple[Code, ...] = (
@@ -634,8 +821,13 @@ ttl` says so.
         "W0102",
         "Rows can collide",
         """The target's key says less than the sources' keys: milliseconds become seconds, or an attribute of the key
-is left out. Then two source items can become one item of the target, and the later overwrites the earlier. Likewise
-where several tables are read: each can have an item of the same key. This version does not count such rows.
+is left out. Then two source items can become one item of the target. Likewise where several tables are read: each can
+have an item of the same key; `source_table()` in the target's key tells them apart. The message names the expression that
+loses something, or through which nothing can be proved.
+
+No row is lost silently. A run asks of every row whether another one had its target key before, and counts those:
+`collisions = reject`, the default, puts the later row into the rejects, `fail` ends the run, `allow` writes it all the
+same. `ddbetl check --collisions` finds such rows without writing anything.
 """,
     ),
     Code(
@@ -685,6 +877,14 @@ that every item has it, nor its type. Items without it are rejected; `WHERE` can
         "W0109",
         "Text in double quotes",
         """Double quotes make the name of an attribute; `OrderID = "abc"` compares two attributes. Text is in single quotes.
+""",
+    ),
+    Code(
+        "W0110",
+        "No way back",
+        """The run replaces, changes or deletes items of the target, and the target cannot be restored to how it was:
+point-in-time recovery is off. `aws dynamodb update-continuous-backups` switches it on, `aws dynamodb create-backup`
+makes a copy. Nothing is said of a target that is to be made, or of which the credentials may not ask.
 """,
     ),
 )

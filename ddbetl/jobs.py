@@ -17,12 +17,13 @@ from typing import Any
 
 import msgspec
 
-from ddbetl.api import STATE_DIR
 from ddbetl.diagnostics import Diagnostic, did_you_mean
 from ddbetl.engine import views
+from ddbetl.engine.counts import NONE, Counts
+from ddbetl.engine.folder import LOG, STATE_DIR
 from ddbetl.engine.rejects import MOST_CAUSES, kind_of
 from ddbetl.engine.report import Progress
-from ddbetl.engine.store import REJECTS, Counts
+from ddbetl.engine.store import REJECTS
 from ddbetl.engine.views import BrokenJob, JobView
 from ddbetl.errors import JobFailed, SpecError
 from ddbetl.plan.options import JOB_OPTIONS, OptionError
@@ -34,7 +35,6 @@ LAST = "last"
 # What can be changed while a job runs.
 RATES = ("read", "write")
 FINISHED = ("done", "limit")
-LOG = "log"
 # So many bytes of a log's end are looked at.
 LOG_TAIL = 65_536
 # Of more jobs, an error about a wrong id names the newest.
@@ -68,7 +68,7 @@ class Job:
     @property
     def counts(self) -> Counts:
         """What became of the items of all tables."""
-        return self.view.counts if self.view is not None else Counts()
+        return self.view.counts if self.view is not None else NONE
 
     @property
     def fraction(self) -> float | None:
@@ -131,17 +131,18 @@ def job(job_id: str, state_dir: str | os.PathLike[str] = STATE_DIR) -> Job:
 
     Raises JobFailed where there is none, naming those that may be meant.
     """
+    found = views.named(Path(state_dir), job_id) if job_id and job_id != LAST else []
+    exact = [one for one in found if one.folder.name == job_id]
+    if len(exact or found) == 1:
+        return _job((exact or found)[0])
     known = jobs(state_dir)
     if not known:
         raise JobFailed(f"there are no jobs in {state_dir}\n--state-dir names the folder that a run was told.")
     if job_id == LAST:
         return known[0]
-    found = [one for one in known if job_id and one.id.startswith(job_id)]
-    exact = [one for one in found if one.id == job_id]
-    if len(exact or found) == 1:
-        return (exact or found)[0]
     if found:
-        raise JobFailed(f"{len(found)} jobs begin with {job_id}: {_listed(one.id for one in found)}")
+        begin = [one.id for one in known if one.id.startswith(job_id)]
+        raise JobFailed(f"{len(begin)} jobs begin with {job_id}: {_listed(begin)}")
     near = [one.id for one in known if job_id and job_id in one.id]
     hint = f"did you mean {_listed(near)}?" if near else did_you_mean(job_id, [one.id for one in known])
     raise JobFailed(f"there is no job {job_id} in {state_dir}\n{hint or f'there are {_listed(j.id for j in known)}'}")

@@ -1,7 +1,7 @@
 """DynamoDB's numbers: exact decimals of 38 significant digits.
 
 In: texts and ``decimal.Decimal``. Out: the same, checked. Invariant: no digit is ever lost in silence; a number that
-DynamoDB cannot hold exactly is a RowError, and only a division is rounded.
+DynamoDB cannot hold exactly is a RowError; only a division, a power and a root are rounded, by ``ROUNDED``.
 """
 
 from __future__ import annotations

@@ -204,6 +204,11 @@ _FACTS: tuple[tuple[str, Any], ...] = (
     ),
     (r"status (\w+)", lambda t, s: t.update(TableStatus=s)),
     (r"index (\S+) \(([^)]*)\)", lambda t, name, keys: _index(t, name, keys)),
+    (
+        r"expires by (\S+)",
+        lambda t, name: t.update(TimeToLiveDescription={"TimeToLiveStatus": "ENABLED", "AttributeName": name}),
+    ),
+    (r"no recovery", lambda t: t.update(PointInTimeRecoveryStatus="DISABLED")),
 )
 
 
@@ -212,8 +217,8 @@ def tables(text: str) -> list[dict[str, Any]]:
 
     A line is ``NAME (KEY TYPE[, KEY TYPE])`` and facts after commas: ``500 items``, ``93500 bytes``, ``on demand`` (as
     is where nothing is said), ``provisioned 2000 rcu 1000 wcu``, ``at most 500 rcu 500 wcu``, ``warm 12000 rcu 4000
-    wcu``, ``status CREATING``, ``index NAME (KEY TYPE[, KEY TYPE])``. ``{201605,201606}`` in the name makes a table of
-    each. ``#`` begins a comment.
+    wcu``, ``status CREATING``, ``index NAME (KEY TYPE[, KEY TYPE])``; and of its settings ``expires by NAME``, ``no
+    recovery``. ``{201605,201606}`` in the name makes a table of each. ``#`` begins a comment.
     """
     found = []
     for line in text.splitlines():

@@ -56,6 +56,7 @@ class MadeUpControl:
     """A control plane with made-up tables; it notes what it is asked."""
 
     tables: Mapping[str, TableDescription]
+    settings: Mapping[str, Mapping[str, Any]]
     connection: Connection
     asked: list[str] = field(default_factory=list)
 
@@ -73,17 +74,33 @@ class MadeUpControl:
     def close(self) -> None:
         self.asked.append("close")
 
+    @property
+    def client(self) -> MadeUpControl:
+        """What boto3's client would answer about a table's settings."""
+        return self
+
+    def describe_time_to_live(self, TableName: str) -> dict[str, Any]:
+        self.asked.append(f"DescribeTimeToLive {TableName}")
+        return {"TimeToLiveDescription": self.settings[TableName].get("TimeToLiveDescription", {})}
+
+    def describe_continuous_backups(self, TableName: str) -> dict[str, Any]:
+        self.asked.append(f"DescribeContinuousBackups {TableName}")
+        status = self.settings[TableName].get("PointInTimeRecoveryStatus", "ENABLED")
+        recovery = {"PointInTimeRecoveryDescription": {"PointInTimeRecoveryStatus": status}}
+        return {"ContinuousBackupsDescription": recovery}
+
 
 @contextmanager
 def control_plane(text: str) -> Iterator[list[MadeUpControl]]:
     """Let the API find the tables of a catalog's text; gives the controls that it opens."""
     found = descriptions(text)
+    settings = {table["TableName"]: table for table in tables(text)}
     opened: list[MadeUpControl] = []
 
     class Opener:
         @staticmethod
         def open(connection: Connection) -> MadeUpControl:
-            opened.append(MadeUpControl(found, connection))
+            opened.append(MadeUpControl(found, settings, connection))
             return opened[-1]
 
     with pytest.MonkeyPatch.context() as patch:
@@ -154,17 +171,29 @@ def _node(node: Node, indent: str) -> Iterator[str]:
         case Limit():
             yield f"{indent}Limit {node.rows}"
         case Write():
-            yield (
-                f"{indent}Write {node.target.name} {node.target.connection}".rstrip() + f" on conflict {node.action}"
-            )
+            yield f"{indent}Write {node.target.name} {node.target.connection}".rstrip() + f" by {node.action}"
+            yield from (f"{indent}  {line}" for line in _written(node))
     yield from _node(node.input, indent + "  ")
+
+
+def _written(write: Write) -> Iterator[str]:
+    """What is not as it is when nothing is said of it."""
+    if write.newest is not None:
+        yield f"newest by {write.newest}"
+    if write.collisions != "reject":
+        yield f"collisions {write.collisions}"
+    if write.ttl_attribute is not None:
+        yield f"expires by {write.ttl_attribute}"
+    if write.create is not None:
+        key = ", ".join(f"{attribute.name} {attribute.type}" for attribute in write.create.key)
+        yield f"create ({key}) {write.create.provisioned or 'on demand'}"
 
 
 def expression(found: Expression) -> str:
     """Write a typed expression: operators and functions as calls, each call and constant with its type."""
     match found:
         case Constant(value=value, type=type_):
-            shown = value if not isinstance(value, str) else repr(value)
+            shown = repr(value) if isinstance(value, str | bytes) else str(value)
             return f"{shown}:{type_}"
         case Attribute():
             return str(found)

@@ -2,14 +2,17 @@
 
 In: items of source tables, a target's key, a fault for each request. Out: what the target holds then, and the requests
 that were made. It honours no filter and no projection: a server may send too much. It refuses what DynamoDB refuses in a
-BatchWriteItem: more than 25 puts, a key twice, a key missing or empty, an item that is too large.
+BatchWriteItem or a BatchExecuteStatement: more than 25 rows, a key twice, a key missing or empty, an item that is too
+large. Of PartiQL and of conditions it knows what ddbetl writes.
 """
 
 from __future__ import annotations
 
 import asyncio
+import base64
 import json
 import random
+import re
 import shutil
 import socket
 import struct
@@ -18,6 +21,7 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from decimal import Decimal
 from pathlib import Path
 from threading import Event
 from typing import Any, TypeAlias
@@ -77,8 +81,21 @@ class Call:
     @property
     def table(self) -> str:
         """The table that it reads or writes."""
-        return str(self.body["TableName"] if self.operation == "Scan" else next(iter(self.body["RequestItems"])))
+        match self.body:
+            case {"TableName": name}:
+                return str(name)
+            case {"Statements": [{"Statement": statement}, *_]}:
+                return str(statement.split('"')[1])
+            case _:
+                return str(next(iter(self.body["RequestItems"])))
 
+
+OPERATIONS = {
+    name.lower(): name
+    for name in ("Scan", "BatchWriteItem", "BatchExecuteStatement", "BatchGetItem", "PutItem", "UpdateItem")
+}
+# How DynamoDB orders values.
+ORDER: Mapping[str, Callable[[str], Any]] = {"S": str.encode, "N": Decimal, "B": base64.b64decode}
 
 # What happens to a request. Returns None for a good answer, or a way to spoil it: see ``Fake._answer``. Raises Refused.
 Fault: TypeAlias = Callable[[Call], "Awaitable[str | None] | str | None"]
@@ -88,10 +105,26 @@ def no_fault(call: Call) -> None:
     return None
 
 
+@dataclass(frozen=True)
+class Failing:
+    """How one statement of many fails. ``done``: it was executed, and nobody hears of it."""
+
+    code: str
+    message: str = "because"
+    done: bool = False
+
+
+# What happens to each statement of a request, by its place.
+Inside: TypeAlias = Callable[[Call, int], "Failing | None"]
+# The codes by which a statement fails after it was charged.
+CHARGED = ("DuplicateItem", "ConditionalCheckFailed")
+
+
 @dataclass
 class Fake:
-    """``page``: items a page. ``keeps``: the filter that the server evaluates. ``unprocessed``: of the puts of a request,
-    those that come back. ``host``: the name by which it is called."""
+    """``page``: items a page. ``keeps``: the filter that the server evaluates. ``inside``: what happens to a statement of
+    many. ``unprocessed``: of the puts of a request, those that come back; ``unread``: of its keys. ``host``: the name by
+    which it is called."""
 
     sources: Mapping[str, Sequence[Item]]
     key: tuple[tuple[str, str], ...] = (("id", "S"),)
@@ -99,7 +132,9 @@ class Fake:
     page: int = 40
     keeps: Callable[[Item], bool] = lambda item: True
     fault: Fault = no_fault
+    inside: Inside = lambda call, place: None
     unprocessed: Callable[[Call, list[Any]], list[Any]] = lambda call, puts: []
+    unread: Callable[[Call, list[Any]], list[Any]] = lambda call, keys: []
     reports_capacity: bool = True
     settings: WireSettings = WireSettings()  # noqa: RUF009 (frozen)
     credentials: FreshCredentials = field(default_factory=lambda: StaticCredentials())
@@ -115,7 +150,7 @@ class Fake:
                 head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").lower()
                 lines = dict(line.split(": ", 1) for line in head.split("\r\n")[1:] if line)
                 body = await reader.readexactly(int(lines["content-length"]))
-                operation = {"scan": "Scan", "batchwriteitem": "BatchWriteItem"}[lines["x-amz-target"].split(".")[1]]
+                operation = OPERATIONS[lines["x-amz-target"].split(".")[1]]
                 call = Call(operation, self.calls[operation], json.loads(body), lines)
                 self.calls[operation] += 1
                 if not await self._answer(call, writer):
@@ -141,7 +176,7 @@ class Fake:
                 return False
             status, content = 200, {}
             if spoilt not in ("empty", "page"):  # these come from somebody else, and nothing is processed
-                content = self._scan(call) if call.operation == "Scan" else self._write(call)
+                content = self._done(call)
         except Refused as refused:
             content = {"__type": f"com.amazonaws.dynamodb.v20120810#{refused.code}", "message": refused.message}
             content |= refused.more
@@ -166,6 +201,21 @@ class Fake:
         await writer.drain()
         return spoilt != "cut"
 
+    def _done(self, call: Call) -> dict[str, Any]:
+        match call.operation:
+            case "Scan":
+                return self._scan(call)
+            case "BatchWriteItem":
+                return self._write(call)
+            case "BatchExecuteStatement":
+                return self._execute(call)
+            case "BatchGetItem":
+                return self._get(call)
+            case "PutItem":
+                return self._put(call)
+            case _:
+                return self._update(call)
+
     def _scan(self, call: Call) -> dict[str, Any]:
         segment, segments = call.body.get("Segment", 0), call.body.get("TotalSegments", 1)
         if call.body["TableName"] not in self.sources:
@@ -184,21 +234,157 @@ class Fake:
     def _write(self, call: Call) -> dict[str, Any]:
         ((table, puts),) = call.body["RequestItems"].items()
         assert table == self.target
-        items = [put["PutRequest"]["Item"] for put in puts]
-        if not 1 <= len(items) <= 25:
+        if not 1 <= len(puts) <= 25:
             raise Refused("ValidationException", message="Too many items requested for the BatchWriteItem call")
-        keys = [self._key(item) for item in items]
+        keys = [self._key(p["PutRequest"]["Item"] if "PutRequest" in p else p["DeleteRequest"]["Key"]) for p in puts]
         if len(set(keys)) < len(keys):
             raise Refused("ValidationException", message="Provided list of item keys contains duplicates")
         left = self.unprocessed(call, puts)
-        for key, item, put in zip(keys, items, puts, strict=True):
+        for key, put in zip(keys, puts, strict=True):
             if put not in left:
-                self.items[key] = item
+                if "PutRequest" in put:
+                    self.items[key] = put["PutRequest"]["Item"]
+                else:
+                    assert put["DeleteRequest"]["Key"].keys() == {name for name, _ in self.key}
+                    self.items.pop(key, None)
                 self.written[key] += 1
         answer: dict[str, Any] = {"UnprocessedItems": {table: left} if left else {}}
         if self.reports_capacity:
             answer["ConsumedCapacity"] = [{"TableName": table, "CapacityUnits": float(len(puts) - len(left))}]
         return answer
+
+    def _execute(self, call: Call) -> dict[str, Any]:
+        statements = call.body["Statements"]
+        if not 1 <= len(statements) <= 25:
+            raise Refused("ValidationException", message="1 to 25 statements")
+        rows = [self._row(statement["Statement"], statement.get("Parameters", [])) for statement in statements]
+        places = [comparable({n: row[n] for n, _ in self.key if n in row}) for _, row in rows if row is not None]
+        if len(set(places)) < len(places):
+            raise Refused("ValidationException", message="Provided list of item keys contains duplicates")
+        responses: list[dict[str, Any]] = []
+        units, good = 0.0, 0
+        for place, (verb, row) in enumerate(rows):
+            failing = self.inside(call, place)
+            refused: Failing | None
+            try:
+                refused = self._statement(verb, row) if failing is None or failing.done else failing
+            except Refused as error:
+                refused = Failing("ValidationError", error.message)
+            if refused is None or refused.code in CHARGED:
+                assert row is not None
+                units += self._units(row)
+            refused = refused or failing
+            good += refused is None
+            said = {"Error": {"Code": refused.code, "Message": refused.message}} if refused is not None else {}
+            responses.append({**said, "TableName": self.target})
+        answer: dict[str, Any] = {"Responses": responses}
+        if self.reports_capacity and good:
+            answer["ConsumedCapacity"] = [{"TableName": self.target, "CapacityUnits": units}]
+        return answer
+
+    def _row(self, statement: str, parameters: list[Any]) -> tuple[str, Item | None]:
+        """A statement's verb and its attributes; None where they cannot be told."""
+        assert statement.split('"')[1] == self.target
+        if statement.startswith("INSERT INTO "):
+            verb, quote = "INSERT", "'"
+            assert re.fullmatch(r"""INSERT INTO "[^"]+" VALUE \{('([^']|'')*':\?,?)+\}""", statement), statement
+            names = re.findall(r"'((?:[^']|'')*)':\?", statement)
+        else:
+            verb, quote = "UPDATE", '"'
+            shape = r"""UPDATE "[^"]+" SET ("([^"]|"")*"=\?,?)+ WHERE "([^"]|"")*"=\?( AND "([^"]|"")*"=\?)?"""
+            assert re.fullmatch(shape, statement), statement
+            names = re.findall(r'"((?:[^"]|"")*)"=\?', statement)
+            where = [name.replace('""', '"') for name in names[-len(self.key) :]]
+            assert where == [name for name, _ in self.key]
+        if len(statement) > 8192 or len(names) != len(parameters):
+            return verb, None
+        return verb, {n.replace(2 * quote, quote): value for n, value in zip(names, parameters, strict=True)}
+
+    def _statement(self, verb: str, row: Item | None) -> Failing | None:
+        if row is None:
+            raise Refused("ValidationException", message="the statement is too long, or lacks parameters")
+        key = self._key(row)
+        there = self.items.get(key)
+        if verb == "INSERT" and there is not None:
+            return Failing("DuplicateItem", "Duplicate primary key exists in table")
+        if verb == "UPDATE" and there is None:
+            return Failing("ConditionalCheckFailed", "The conditional request failed")
+        self._keep(key, {**(there or {}), **row})
+        return None
+
+    def _keep(self, key: Any, item: Item) -> None:
+        self._key(item)
+        self.items[key] = item
+        self.written[key] += 1
+
+    def _get(self, call: Call) -> dict[str, Any]:
+        ((table, wanted),) = call.body["RequestItems"].items()
+        assert table == self.target and wanted["ConsistentRead"] is True
+        keys = wanted["Keys"]
+        assert 1 <= len(keys) <= 100
+        assert all(key.keys() == {name for name, _ in self.key} for key in keys)
+        if len({comparable(key) for key in keys}) < len(keys):
+            raise Refused("ValidationException", message="Provided list of item keys contains duplicates")
+        left = self.unread(call, keys)
+        found = [self.items[comparable(key)] for key in keys if key not in left and comparable(key) in self.items]
+        unread = {table: {"Keys": left, "ConsistentRead": True}} if left else {}
+        answer: dict[str, Any] = {"Responses": {table: found}, "UnprocessedKeys": unread}
+        if self.reports_capacity:
+            answer["ConsumedCapacity"] = [{"TableName": table, "CapacityUnits": float(len(keys) - len(left))}]
+        return answer
+
+    def _put(self, call: Call) -> dict[str, Any]:
+        item = call.body["Item"]
+        key = self._key(item)
+        self._check(call, key)
+        self._keep(key, item)
+        return self._charged(item)
+
+    def _update(self, call: Call) -> dict[str, Any]:
+        body = call.body
+        key = self._key(body["Key"])
+        assert body["Key"].keys() == {name for name, _ in self.key}
+        self._check(call, key)
+        names, values = body.get("ExpressionAttributeNames", {}), body.get("ExpressionAttributeValues", {})
+        item = {**self.items.get(key, body["Key"])}
+        if (expression := body.get("UpdateExpression")) is not None:
+            assert expression.startswith("SET ") and len(expression) <= 4096
+            for part in expression.removeprefix("SET ").split(","):
+                name, _, value = part.partition("=")
+                assert names[name] not in body["Key"]
+                item[names[name]] = values[value]
+        self._keep(key, item)
+        return self._charged(item)
+
+    def _check(self, call: Call, key: Any) -> None:
+        """Refuse a request whose condition does not hold."""
+        names, values = call.body.get("ExpressionAttributeNames", {}), call.body.get("ExpressionAttributeValues", {})
+        there = self.items.get(key)
+
+        def holds(term: str) -> bool:
+            if called := re.fullmatch(r"attribute_(not_)?exists\((#\w+)\)", term):
+                return (there is not None and names[called[2]] in there) is not bool(called[1])
+            compared = re.fullmatch(r"(#\w+) < (:\w+)", term)
+            assert compared is not None, term
+            ((tag, mine),) = values[compared[2]].items()
+            assert tag in "SNB"
+            known = (there or {}).get(names[compared[1]], {}).get(tag)
+            return known is not None and ORDER[tag](known) < ORDER[tag](mine)
+
+        condition = call.body.get("ConditionExpression")
+        if condition is not None and not any(map(holds, condition.split(" OR "))):
+            more = {"Item": there} if call.body.get("ReturnValuesOnConditionCheckFailure") and there else None
+            raise Refused("ConditionalCheckFailedException", message="The conditional request failed", more=more)
+
+    def _charged(self, item: Item) -> dict[str, Any]:
+        if not self.reports_capacity:
+            return {}
+        return {"ConsumedCapacity": {"TableName": self.target, "CapacityUnits": self._units(item)}}
+
+    def _units(self, item: Item) -> float:
+        """Units of a write, be it done or stopped by a condition."""
+        key = comparable({name: item[name] for name, _ in self.key})
+        return float(max(1, *(-(-item_size(one) // 1024) for one in (item, self.items.get(key, item)))))
 
     def _key(self, item: Item) -> tuple[Any, ...]:
         for name, tag in self.key:

@@ -156,6 +156,11 @@ PATTERNS = (
 # What may stand beside a pattern.
 FORMATS = ("iso", "epoch_s", "epoch_ms", "epoch_us", "epoch_ns", "yyyyMMddHHmmss", "yyyy-MM-dd'T'HH:mm", "d MMM yyyy G")
 CALENDAR_UNITS = (*TRUNC_UNITS, *PARTS, *ADD_UNITS, "days", "fortnight")
+REGEXES = (
+    *("", "a", "^a", "b$", "[a-z]+", r"\d+", r"\W", "(?P<a>b)?", "(?P<a>[a-zé]+)", "(?P<a>.)(.)", "(?P<a>x*)", "."),
+    *(r"(?P<a>\w+)\s", "(?s).", "(?m)^(?P<a>.)", r"\b", r"^(?P<a>\d*)\.?", "(?P<a>é|日)", "[^a-z]", r"\\", "'", "(?U)a+"),
+    *("(?i)strasse", "(?i)(?P<a>ǆ|k)", r"(?P<a>\pL)", r"\p{Lu}+", r"\P{L}", r"\p{Greek}", "(?<a>a)", "%", "a|ab", "(?P<a>a)|b"),
+)  # fmt: skip
 ZONES = ("UTC", "+05:30", "America/Los_Angeles", "America/Sao_Paulo", "Europe/Berlin")
 
 # The attributes of the items, each with the type that most items have there; x has any.
@@ -327,6 +332,10 @@ def generated_call(draw: random.Random, called: Function, depth: int = 0) -> Cal
     """A call of a function over generated arguments; None where they do not resolve."""
     signature = draw.choice(called.signatures)
     arguments = [argument(draw, parameter, depth) for parameter in parameters(draw, signature)]
+    if called.name == "{…}":
+        # As many keys as values.
+        names = draw.sample(("a", "é", 'q"', "", "c0", "'", "a.b", "\\"), len(arguments) - 1)
+        arguments[0] = Constant(tuple(names), Type.LIST)
     if any(p.same for p in signature.parameters):
         # Half of the time all have one type, or hardly any such call would resolve.
         one = frozenset({draw.choice([t for t in Type if t in signature.parameters[-1].types])})
@@ -356,5 +365,13 @@ def argument(draw: random.Random, parameter: Parameter, depth: int) -> Expressio
         "zone": ZONES,
         "escape": ("!", "\\", "%", "a"),
         "unit": CALENDAR_UNITS,
+        "regex": REGEXES,
+        "group": ("a",),
+        "replacement": ("", "x", r"<\0>", r"\\"),
+        "form": ("NFC", "NFD", "NFKC", "NFKD"),
+        "template": ("{}", "{}-{}", "{1}{0}", "{0}{{}}{0}", "'{}#{}#{}'", "日{}"),
+        "namespace": ("dns", "url", "2ed6657d-e927-568b-95e1-2665a8aea6a2"),
+        "n": (Decimal(1), Decimal(2), Decimal(1000)),
+        "keys": ((),),
     }[parameter.name]
-    return Constant(draw.choice(choices), Type.STRING)
+    return Constant(draw.choice(choices), next(t for t in Type if t in parameter.types))

@@ -13,8 +13,9 @@ from typing import Any
 
 import msgspec
 
+from ddbetl.engine.counts import Counts
 from ddbetl.engine.report import Progress, TableProgress
-from ddbetl.engine.store import Counts, JobRecord, JobStore, PinnedTable, SplitState, Totals
+from ddbetl.engine.store import JobRecord, JobStore, PinnedTable, SplitState, Totals
 from ddbetl.engine.views import JOBS
 
 SPEC = """PARAM domain;
@@ -31,6 +32,8 @@ RECORD = JobRecord(
     created="2026-11-22T23:05:12+00:00",
     spec="orders.ddbetl",
     target="Orders",
+    action="REPLACE",
+    collisions=None,
     fingerprint="00112233445566778899",
     identity={},
     inputs={
@@ -47,6 +50,7 @@ RECORD = JobRecord(
         "from_rejects": None,
     },
     now=1_795_388_712_000,
+    duckdb="2.0.0",
     tables=tuple(PinnedTable(name, "", f"arn:{name}", "2016-05-01T00:00:00+00:00", SEGMENTS) for name in TABLES),
 )
 
@@ -83,7 +87,7 @@ def step(store: JobStore, done: int, rejects: Sequence[Mapping[str, Any]] = (), 
     splits = [replace(split, done=True, counts=PAGE) for split in store.splits()[:done]]
     if splits and rejects:
         splits[0] = replace(splits[0], counts=PAGE + Counts(rejected=len(rejects)))
-    totals = Totals(3_723.4, tuple(120.5 for _ in store.record.tables), 890.0 * done, 3, 2)
+    totals = Totals(3_723.4, tuple(120.5 for _ in store.record.tables), 890.0 * done, 0.0, 3, 2)
     lines = [json.dumps(reject).encode() + b"\n" for reject in rejects]
     store.commit(splits, lines, totals, msgspec.json.encode(seen(store, splits)) if progress else b"")
 

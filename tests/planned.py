@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+from ddbetl import python_files
 from ddbetl.expressions.projection import KeyAttribute
 from ddbetl.plan.analyzer import Overrides, analyze, wanted
 from ddbetl.plan.catalog import Catalog, Connection, Site, TableDescription
@@ -38,9 +39,11 @@ def planned(
     params: Mapping[str, str] | None = None,
     into: str | None = None,
     push_down: bool = True,
+    name: str = "<spec>",
 ) -> PhysicalPlan:
-    """Compile a spec; ``push_down``: with a filter and a projection for the server, as always, or without."""
-    parsed = parser.parse(SourceText(spec))
+    """Compile a spec; ``push_down``: with a filter and a projection for the server, as always, or without. ``name``: of
+    its file, beside which the files of USING are."""
+    parsed = parser.parse(SourceText(spec, name))
     overrides = Overrides(into=into, on_conflict="replace" if into is not None else None, connection=HERE)
     given = dict(params or {})
     tables = {}
@@ -49,7 +52,7 @@ def planned(
         described = table(one.pattern.name, target_key if one.is_target else SOURCE_KEY)
         tables[(one.connection, one.pattern.name)] = described
     catalog = Catalog({HERE: Site("us-east-1", None, "http://127.0.0.1:1")}, tables)
-    logical = analyze(parsed, catalog, given, overrides, NOW)
+    logical = analyze(parsed, catalog, given, overrides, NOW, python_files.used(parsed, name))
     return plan(optimize(logical) if push_down else logical)
 
 

@@ -97,11 +97,11 @@ def assert_tidy(stderr: str) -> None:
 
 
 @contextmanager
-def background(orders: Orders, *arguments: str, folder: Path) -> Iterator[subprocess.Popen[str]]:
+def background(orders: Orders, *arguments: str, folder: Path, **variables: str) -> Iterator[subprocess.Popen[str]]:
     with subprocess.Popen(
         command(orders, arguments),
         cwd=folder,
-        env=environment(),
+        env=environment(**variables),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

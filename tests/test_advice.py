@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from ddbetl.connectors.dynamodb import failures
 from ddbetl.connectors.dynamodb.advice import advice, limit_text, status_text
 from ddbetl.connectors.dynamodb.failures import KINDS, Kind, ServiceError, WireError, service_error
+from ddbetl.connectors.dynamodb.statements import StatementError
 
 TABLE = "arn:aws:dynamodb:eu-west-1:123456789012:table/Orders"
 INDEX = f"{TABLE}/index/ByDate"
@@ -201,9 +202,23 @@ def test_the_line_while_a_run_waits(error: WireError, text: str) -> None:
 
 # When the run has ended
 
+
+def inside(code: str) -> ServiceError:
+    """The error of one statement of many."""
+    return StatementError(code, "because").as_service_error()
+
+
 ENDINGS: list[tuple[WireError, str, tuple[str, ...]]] = [
     (read("AccessDeniedException"), "BatchWriteItem", ("dynamodb:BatchWriteItem on table Orders",)),
     (read("AccessDeniedException"), "Scan", ("dynamodb:Scan on table Orders",)),
+    (inside("AccessDenied"), "BatchExecuteStatement INSERT", ("dynamodb:PartiQLInsert on table Orders",)),
+    (read("AccessDeniedException"), "BatchExecuteStatement UPDATE", ("dynamodb:PartiQLUpdate on table Orders",)),
+    (read("AccessDeniedException"), "BatchGetItem", ("dynamodb:BatchGetItem on table Orders",)),
+    (read("AccessDeniedException"), "PutItem", ("dynamodb:PutItem on table Orders",)),
+    (read("AccessDeniedException"), "UpdateItem", ("dynamodb:UpdateItem on table Orders",)),
+    (inside("ResourceNotFound"), "BatchExecuteStatement INSERT", ("deleted", "describe-table --table-name Orders")),
+    (inside("ValidationError"), "BatchExecuteStatement INSERT", ("keys of table Orders", "Then change the spec")),
+    (read("UnknownOperationException"), "BatchExecuteStatement INSERT", ("does not know BatchExecuteStatement. ",)),
     (read("AccessDeniedException", "KMS key access denied error: …"), "Scan", ("KMS key", "kms:Decrypt", "Orders")),
     (
         read("AccessDeniedException", "not authorized to perform: kms:Decrypt on resource: arn:aws:kms:eu:1:key/2"),

@@ -170,6 +170,69 @@ def test_a_condition_of_unknown_type_must_be_boolean_in_each_row(where: str) -> 
     assert found.predicate.type is Type.BOOLEAN
 
 
+# What rows that are expired are
+
+
+@pytest.mark.parametrize(
+    ("select", "expires"),
+    [
+        ("OrderID, epoch(Made) + 5 days AS Expires", "epoch(Made) + 5 days"),
+        ("*", '"Expires"'),
+        ("* REPLACE (Expires / 1000 AS Expires)", "Expires / 1000"),
+        ("* RENAME (Due AS Expires)", '"Due"'),
+        ("*, coalesce(a, b) AS Expires", "coalesce(a, b)"),
+    ],
+)
+@pytest.mark.parametrize("where", ["", "WHERE a", "WHERE a > 5 OR b < 7"])
+def test_skip_expired_is_what_a_person_would_write(select: str, expires: str, where: str) -> None:
+    insert = f"INSERT INTO Archive SELECT {select} FROM Orders"
+    live = f"({expires} IS NULL OR {expires} > epoch(now()))"
+    meant = f"{insert} WHERE ({where.removeprefix('WHERE ')}) AND {live}" if where else f"{insert} WHERE {live}"
+    found = parts(analyzed(f"{insert} {where} WITH (ttl_attribute = Expires, skip_expired = TRUE)")).filter
+    by_hand = parts(analyzed(meant)).filter
+    assert found is not None and by_hand is not None
+    assert found.text.replace('"', "") == by_hand.text.replace('"', "")
+    if where != "WHERE a":
+        assert plan_text(analyzed(meant)).split("\n")[1:] == [
+            line
+            for line in plan_text(
+                analyzed(f"{insert} {where} WITH (ttl_attribute = Expires, skip_expired = TRUE)")
+            ).split("\n")[1:]
+            if line != "  expires by Expires"
+        ]
+
+
+def test_without_a_column_there_is_one_error() -> None:
+    spec = "INSERT INTO Archive SELECT OrderID, lenght(x) AS Expires FROM Orders WHERE foo(a)"
+    options = "WITH (ttl_attribute = Expires, skip_expired = TRUE)"
+    assert codes(f"{spec} {options}") == ["E0301", "E0301"]
+
+
+@pytest.mark.parametrize(
+    ("expression", "wrong"),
+    [
+        ("epoch_ms(Made)", True),
+        ("floor(epoch_ms(Made))", True),
+        ("5 days + epoch_ms(Made)", True),
+        ("CASE WHEN a THEN epoch(b) ELSE epoch_ms(b) END", True),
+        ("1496318400000", True),
+        ("3600", True),
+        ("epoch_ms(Made) / 1000", False),
+        ("floor(epoch_ms(Made) / 1000)", False),
+        ("epoch(Made) * 1", False),
+        ("1496318400", False),
+        ("Due", False),
+        ("NULL", True),
+    ],
+)
+def test_an_expiry_time_is_in_seconds(expression: str, wrong: bool) -> None:
+    spec = f"INSERT INTO Archive SELECT OrderID, {expression} AS Expires FROM Orders WITH (ttl_attribute = Expires)"
+    if wrong:
+        assert codes(spec) == ["E0508"]
+    else:
+        assert parts(analyzed(spec)).write is not None
+
+
 # What is asked of the server
 
 
@@ -223,6 +286,7 @@ def test_what_to_write_instead_of_another_dialects_function_works(other: str, in
         "length": "2",
         "n": "1",
         "time": "parse_time(x)",
+        "namespace": "'6ba7b810-9dad-11d1-80b4-00c04fd430c8'",
     }
     called, bracket, inside = instead.partition("(")
     for name, constant in known.items():

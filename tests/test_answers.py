@@ -11,6 +11,8 @@ from typing import Any
 import generated
 import msgspec
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from misbehaving import answer, client, serving
 from planned import NOW, planned
 
@@ -18,7 +20,6 @@ from ddbetl.connectors.dynamodb.failures import MalformedResponse
 from ddbetl.connectors.dynamodb.requests import (
     MOST_UNITS,
     Capacity,
-    batch_write_body,
     entries_of,
     items_of,
     put_entry,
@@ -31,11 +32,12 @@ from ddbetl.connectors.dynamodb.retry import RetryPolicy
 from ddbetl.engine import peek as peeking
 from ddbetl.engine.batches import Batching
 from ddbetl.engine.pages import PageResult, PageWork
-from ddbetl.engine.rows import Row, RowEvaluator, RowFailure, check_attributes, decode_item
+from ddbetl.engine.rows import Row, RowEvaluator, RowFailure, canonical, check_attributes, decode_item
 from ddbetl.engine.transform import PageInput
 from ddbetl.errors import RowError
-from ddbetl.expressions.projection import KeyAttribute
+from ddbetl.expressions.projection import BATCH, KeyAttribute
 from ddbetl.expressions.wire import DEEPEST, is_attribute
+from ddbetl.expressions.writing import Entry, Form
 from ddbetl.functions.model import RowContext
 from ddbetl.types import Type
 
@@ -266,7 +268,7 @@ def test_what_is_no_item_at_all_ends_the_job_and_says_so(raw: bytes) -> None:
 
 # What comes back of a write
 
-BATCHING = Batching("Target", (KeyAttribute("id", Type.STRING), KeyAttribute("at", Type.NUMBER)))
+BATCHING = Batching(Form(Entry.PUT, "Target", (KeyAttribute("id", Type.STRING), KeyAttribute("at", Type.NUMBER))))
 
 
 def put(name: str, at: str = "1", **more: Any) -> dict[str, Any]:
@@ -274,7 +276,7 @@ def put(name: str, at: str = "1", **more: Any) -> dict[str, Any]:
 
 
 SENT = [put("a"), put("b"), put("b", "2"), put("c", x={"S": "'\"é"})]
-CONTENT = batch_write_body("Target", [put_entry(json.dumps(p["PutRequest"]["Item"]).encode()) for p in SENT])
+CONTENT = BATCHING.body(put_entry(json.dumps(p["PutRequest"]["Item"]).encode()) for p in SENT)
 
 
 def back(unprocessed: Any) -> list[Any]:
@@ -337,6 +339,53 @@ def test_no_request_is_larger_than_a_server_takes() -> None:
     # Source: BatchWriteItem API reference: 16 MB.
     assert max(len(batch.content) for batch in batches) < 16 * 1000 * 1000
     assert len(batches) == 3
+
+
+FORMS = [Form(entry, "Target", BATCHING.form.key) for entry in Entry]
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    form=st.sampled_from(FORMS),
+    keys=st.lists(st.tuples(st.sampled_from("abc"), st.sampled_from(("1", "1.0", "2"))), min_size=1, max_size=60),
+    odd=st.sets(st.integers(0, 59), max_size=3),
+    kept=st.integers(1, 60),
+)
+def test_rows_of_every_form_are_sent_once_and_in_order(
+    form: Form, keys: list[tuple[str, str]], odd: set[int], kept: int
+) -> None:
+    batching = Batching(form)
+    rows = []
+    for number, (name, at) in enumerate(keys):
+        item = {"id": {"S": name}, "at": {"N": at}}
+        if form.entry is not Entry.DELETE:
+            item |= {("a.b" if number in odd else "row"): {"N": str(number)}, "it's": {"S": '"'}}
+        rows.append((number, Row(json.dumps(item).encode(), (name, canonical(Type.NUMBER, at)), 10)))
+    sent: list[int] = []
+    last: dict[tuple[str, ...], int] = {}
+    batches = batching.batches([], rows, repeats=False)
+    for batch in (one for first in batches for one in first.chain()):
+        found = batching.keys(batch.content)
+        assert len(set(found)) == len(found) == len(batch.positions) <= BATCH
+        assert batch.single == (form.entry is Entry.UPDATE and not odd.isdisjoint(batch.positions))
+        assert not batch.single or len(batch.positions) == 1
+        assert bytes(batch.content) == batching.body(batching.entries(batch.content))
+        for position, key, entry in zip(batch.positions, found, batching.entries(batch.content), strict=True):
+            assert last.get(key, -1) < position
+            last[key] = position
+            item = batching.item(entry)
+            assert item == json.loads(rows[position][1].item)
+            assert batching.key_of(item) == key == rows[position][1].key
+        sent += batch.positions
+        alone = batching.singles(batch, batch.content)
+        assert [one.positions for one in alone] == [(position,) for position in batch.positions]
+        assert [batching.keys(one.content) for one in alone] == [[key] for key in found]
+    assert sorted(sent) == list(range(len(rows)))
+    for first in batches:
+        whole = [position for one in first.chain() for position in one.positions]
+        cut = batching.cut(first, kept)
+        assert [position for one in cut.chain() for position in one.positions] == whole[:kept]
+        assert all(len(batching.keys(one.content)) == len(one.positions) for one in cut.chain())
 
 
 # Looking at some items

@@ -33,11 +33,13 @@ from processes import (
 from servers import Server
 
 import ddbetl
+from ddbetl import api
 from ddbetl.cli import functions, highlight, reference
 from ddbetl.cli.commands import cli
 from ddbetl.cli.demo import spec_path
 from ddbetl.cli.exit_codes import ExitCode
 from ddbetl.cli.terminal import cells
+from ddbetl.functions.model import Function
 
 ROOT = Path(__file__).resolve().parent.parent
 SPEC = ROOT / "specs" / "anniversary_promo.ddbetl"
@@ -214,7 +216,7 @@ def broken(*arguments: object, **named: object) -> None:
 
 def test_a_bug_is_one_short_message(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("DDBETL_DEBUG", raising=False)
-    monkeypatch.setattr(ddbetl, "check", broken, raising=False)
+    monkeypatch.setattr(api, "checked", broken)
     result = invoke("check", ONE_LINER)
     assert result.exit_code == ExitCode.BUG
     assert "ZeroDivisionError: a bug" in result.stderr
@@ -225,7 +227,7 @@ def test_a_bug_is_one_short_message(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_bug_shows_its_traceback_to_those_who_ask(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DDBETL_DEBUG", "")
-    monkeypatch.setattr(ddbetl, "check", broken, raising=False)
+    monkeypatch.setattr(api, "checked", broken)
     assert "Traceback" in invoke("check", ONE_LINER, "--debug").stderr
     monkeypatch.setenv("DDBETL_DEBUG", "1")
     assert "in broken" in invoke("check", ONE_LINER).stderr
@@ -235,7 +237,7 @@ def test_an_interruption_is_no_bug(monkeypatch: pytest.MonkeyPatch) -> None:
     def interrupted(*arguments: object, **named: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(ddbetl, "check", interrupted, raising=False)
+    monkeypatch.setattr(api, "checked", interrupted)
     result = invoke("check", ONE_LINER)
     assert (result.exit_code, result.stderr) == (ExitCode.INTERRUPTED, "\nInterrupted.\n")
 
@@ -279,7 +281,7 @@ def test_the_list_of_functions_names_all_of_them() -> None:
 
 
 @pytest.mark.parametrize("function", functions.EVERYTHING, ids=lambda f: f.name)
-def test_the_page_of_a_function_has_all_that_there_is(function: functions.Function) -> None:
+def test_the_page_of_a_function_has_all_that_there_is(function: Function) -> None:
     result = invoke("functions", function.name.lower())
     assert result.exit_code == 0, result.stderr
     joined = " ".join(result.stdout.split())

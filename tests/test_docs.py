@@ -812,10 +812,12 @@ def test_the_schema_of_explain_is_the_documented_one(demo: Demo, monkeypatch: py
     spec = (SPECS / MAIN_JOB).read_text(encoding="utf-8")
     job = ddbetl.compile(spec, params={"domain": "Devo"}).explain_json()
     star = ddbetl.compile("SELECT * RENAME (Amount AS Total) FROM CustomerTracker_*").explain_json()
+    made = "INSERT INTO Copy KEY (CustomerID, DateTime) SELECT * FROM CustomerTracker_Devo_NA_201605"
+    new = ddbetl.compile(f"{made} WITH (billing = provisioned 5 rcu 5 wcu)").explain_json()
     assert job["warnings"] and star["star"] and star["where"] is None and star["target"] is None
     rows = [e for e in entries(DOCS / "explain.md") if e.head[0] == "key"]
     documented = {code(e.cells[0]) for e in rows}
     # An index is in no demo table, so its own path is only a list here.
-    found = {path for path in keys(job) | keys(star) if path and not path.endswith("[]")}
+    found = {path for path in keys(job) | keys(star) | keys(new) if path and not path.endswith("[]")}
     assert documented == found
     assert f'"ddbetl_explain": {job["ddbetl_explain"]}' in (DOCS / "explain.md").read_text(encoding="utf-8")

@@ -65,8 +65,10 @@ def test_the_json_value_has_one_schema(case: Case) -> None:
         assert call["in"] and (call["fast_path"] or call["slow_because"])
     if found["target"] is not None:
         assert list(found["target"]) == [
-            *("table", "region", "account", "endpoint", "arn", "request", "on_conflict", "key", "indexes", "budget")
+            *("table", "region", "account", "endpoint", "arn", "request", "action", "on_conflict", "newest", "key"),
+            *("indexes", "units_per_row", "budget", "reads", "collisions", "no_collisions", "ttl_attribute", "create"),
         ]
+        assert (found["target"]["collisions"] is None) == bool(found["target"]["no_collisions"])
 
 
 def test_the_requests_are_those_of_the_plan() -> None:
@@ -113,7 +115,8 @@ def test_explaining_costs_no_units() -> None:
         found = api.compile(spec, now=Timestamp(0))
         assert found.explain() and found.explain_json()
     # A control plane has nothing that reads or writes an item; and no other was opened.
-    assert [control.asked for control in opened] == [["DescribeTable Archive", "DescribeTable Orders", "close"]]
+    asked = ["DescribeTable Archive", "DescribeTable Orders", "close", "DescribeContinuousBackups Archive", "close"]
+    assert [control.asked for control in opened] == [asked]
 
 
 # Layout

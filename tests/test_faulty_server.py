@@ -392,7 +392,8 @@ def test_of_the_rows_of_a_page_with_one_key_the_last_one_stays(keys: int, faulty
         fake.unprocessed = lambda call, puts: [put for put in puts if draw.random() < 0.2]
         fake.fault = seldom(draw, 0.2, "reset", "lost", Refused("ThrottlingException"))
     plan = planned(
-        "SELECT k AS id, n + 1 AS n, id AS was FROM One WITH (segments = 1, read = unlimited, write = unlimited)",
+        "SELECT k AS id, n + 1 AS n, id AS was FROM One WITH (segments = 1, read = unlimited, write = unlimited, "
+        "collisions = allow)",
         into="Target",
     )
     report = fake.run(plan, tmp_path)
@@ -410,7 +411,11 @@ def test_equal_numbers_are_one_key_however_they_are_written(tmp_path: Path) -> N
     texts = ("1", "1.0", "10E-1", "2", "2.00", "-0", "0", "0.000")
     items: list[Item] = [{"id": {"S": f"i{i}"}, "k": {"N": text}} for i, text in enumerate(texts)]
     fake = Fake({"One": items}, page=200, key=(("k", "N"),))
-    plan = planned("SELECT k, id FROM One WITH (segments = 1)", (KeyAttribute("k", Type.NUMBER),), into="Target")
+    plan = planned(
+        "SELECT k, id FROM One WITH (segments = 1, collisions = allow)",
+        (KeyAttribute("k", Type.NUMBER),),
+        into="Target",
+    )
     report = fake.run(plan, tmp_path)
     assert report.progress.written == len(texts)
     assert sorted(item["id"]["S"] for item in fake.items.values()) == ["i2", "i4", "i7"]

@@ -72,7 +72,7 @@ def spec(one_server: Server, prefix: str, tmp_path: Path, monkeypatch: pytest.Mo
         columns = ", ".join([name for name, _ in key] + ["source_table() AS source"][len(key) - 1 :])
         text = (
             f"INSERT INTO {prefix}target\nSELECT {columns}, n + 1 AS n\nFROM {prefix}source*\n"
-            "WHERE more IS NOT NULL\nON CONFLICT REPLACE\nWITH (max_rejects = 100%);\n"
+            "WHERE more IS NOT NULL\nON CONFLICT REPLACE\nWITH (max_rejects = 100%, collisions = allow);\n"
         )
         Path(SPEC).write_text(text)
         return text

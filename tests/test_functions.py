@@ -25,10 +25,10 @@ from ddbetl.plan.typer import compile_expression
 from ddbetl.source import SourceText
 from ddbetl.syntax.parser import parse_expression
 from ddbetl.time import format_millis, zone
-from ddbetl.types import TAG_OF, Duration, Timestamp, Type, Value
+from ddbetl.types import TAG_OF, Duration, NullValue, NumberSet, StringSet, Timestamp, Type, Value
 
 EVERYTHING = (*FUNCTIONS, *OPERATORS)
-CATEGORIES = ("text", "number", "time", "conditional", "document", "conversion", "origin", "operator")
+CATEGORIES = ("text", "number", "time", "conditional", "document", "conversion", "hashing", "origin", "operator")
 
 
 # The registry
@@ -69,6 +69,16 @@ def written(value: Value) -> str:
             return "'" + value.replace("'", "''") + "'"
         case Decimal():
             return number_text(value)
+        case tuple():
+            return f"[{', '.join(map(written, value))}]"
+        case dict():
+            return "{" + ", ".join(f"{written(key)}: {written(value[key])}" for key in sorted(value)) + "}"
+        case StringSet():
+            return f"string_set({', '.join(map(written, sorted(value.members)))})"
+        case NumberSet():
+            return f"number_set({', '.join(map(written, sorted(value.members)))})"
+        case NullValue():
+            return "NULL"
         case Timestamp(millis=millis):
             return f"TIMESTAMP '{format_millis(None, millis, zone('UTC'))}'"
         case _:
@@ -122,7 +132,20 @@ STORED_VALUES: dict[Type, dict[str, object]] = {
 }
 # Where the documents of KNOWN are.
 ITEM: Item = {f"a {type_}": value for type_, value in STORED_VALUES.items()}
-CONSTANTS = {"pattern": "yyyy-MM-dd", "zone": "UTC", "escape": "!", "unit": "day"}
+CONSTANTS: dict[str, str | Decimal | tuple[str, ...]] = {
+    "pattern": "yyyy-MM-dd",
+    "zone": "UTC",
+    "escape": "!",
+    "unit": "day",
+    "regex": "(?P<a>a)b*",
+    "group": "a",
+    "replacement": "x",
+    "form": "NFC",
+    "template": "{}",
+    "namespace": "dns",
+    "n": Decimal(1),
+    "keys": ("a",),
+}
 
 # Every position of every signature, with all that may be left out given.
 POSITIONS = [
@@ -136,7 +159,9 @@ POSITIONS = [
 def right(signature: Signature) -> list[Expression]:
     """Arguments that a signature takes; where all must have one type, the first type that it takes."""
     return [
-        Constant(CONSTANTS[p.name], Type.STRING) if p.constant else KNOWN[next(t for t in Type if t in p.types)]
+        Constant(CONSTANTS[p.name], next(t for t in Type if t in p.types))
+        if p.constant
+        else KNOWN[next(t for t in Type if t in p.types)]
         for p in signature.parameters
     ]
 

@@ -34,6 +34,8 @@ KNOWN = catalog(
     Devo_NA_AnniversaryPromo_2017 (CustomerID S, CreationDateTime N)
     Orders (OrderID S), on demand, index ByDay (Day N)
     Archive (OrderID S), provisioned 5 rcu 5 wcu
+    Tracker_{201605,201606} (CustomerID S, DateTime S)
+    Promo (CustomerID S, CreationDateTime N), index ByDay (Day N), index ByTotal (Total N, CustomerID S)
     """
 )
 

@@ -19,7 +19,7 @@ ROOT = Path(__file__).resolve().parent.parent
 LAYERS: tuple[tuple[str, ...], ...] = (
     ("cli", "__main__"),  # commands; the only place that prints
     ("demo",),  # the demo's server and data
-    ("api", "jobs", "__init__"),  # compile, explain, preview, run, jobs: the library's public face
+    ("api", "compilation", "inputs", "jobs", "preflight", "python_files", "__init__"),  # compile, explain, run, jobs: the public face
     ("engine",),  # executor, transform, budgets, report
     ("connectors",),  # DynamoDB's wire client and control plane
     ("plan",),  # catalog, analyzer, optimizer, planner, explain
@@ -47,6 +47,8 @@ ONE_PLACE = {
     "botocore": "ddbetl.connectors.dynamodb.control",
     "httptools": "ddbetl.connectors.dynamodb.connection",
     "duckdb": "ddbetl.engine.transform",
+    "re2": "ddbetl.functions.regex",
+    "xxhash": "ddbetl.functions.hashing",
     "lark": "ddbetl.syntax.parser",
     "sqlite3": "ddbetl.engine.state",
     "click": "ddbetl.cli.*",

@@ -114,19 +114,28 @@ def test_the_one_liner_as_it_stands_and_inside_a_running_loop(fresh_dynoxide: Se
     client.close()
 
 
-def test_rows_that_meet_in_one_second_are_written_and_counted(one_server: Server, prefix: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("collisions", ["reject", "allow"])
+def test_rows_that_meet_in_one_second_are_counted_and_none_is_lost(
+    collisions: str, one_server: Server, prefix: str, tmp_path: Path
+) -> None:
     client = one_server.client()
     loaded = load(client, 200, MONTHS[:2], domain=prefix, same_second=60)
     by_key: dict[Any, list[reference.Item]] = {}
     for row in reference.main_job(client, loaded.sources):
         by_key.setdefault(reference.comparable({n: row[n] for n in TARGET_KEY}), []).append(row)
     spec = SPEC.replace("{201605..201705}", "{201605..201606}")
-    plan = ddbetl.compile(spec, params={"domain": prefix}, options=UNLIMITED, endpoint_url=one_server.endpoint_url)
+    options = [*UNLIMITED, f"collisions = {collisions}", "max_rejects = 100%"]
+    plan = ddbetl.compile(spec, params={"domain": prefix}, options=options, endpoint_url=one_server.endpoint_url)
     report = plan.run(state_dir=tmp_path)
-    assert report.progress.written == sum(map(len, by_key.values()))
+    rows = sum(map(len, by_key.values()))
+    assert report.progress.collisions == rows - len(by_key)
+    assert (report.progress.written, report.progress.rejected) == {
+        "allow": (rows, 0),
+        "reject": (len(by_key), rows - len(by_key)),
+    }[collisions]
     target = reference.read_all(client, loaded.target)
     client.close()
-    assert len(target) == len(by_key) < report.progress.written
+    assert len(target) == len(by_key) < rows
     for item in target:
         rows = by_key[reference.comparable({n: item[n] for n in TARGET_KEY})]
         assert reference.comparable(item) in map(reference.comparable, rows)

@@ -100,6 +100,8 @@ def test_every_counter_of_the_progress_is_there() -> None:
         "items_written_total": 500,
         "items_rejected_total": 10,
         "items_skipped_total": 3,
+        "items_unchanged_total": 0,
+        "collisions_total": 0,
         "items_expected": 2_000,
         "read_units_total": 62.5,
         "read_units_per_second": 412.4,
@@ -111,6 +113,7 @@ def test_every_counter_of_the_progress_is_there() -> None:
         "write_units_total": 2_690,
         "write_units_per_second": 998.2,
         "write_budget_units_per_second": 1_000,
+        "target_read_units_total": 0,
     }
     of_job = {
         "retries_total": 3,

@@ -89,10 +89,35 @@ def test_names_that_a_table_can_have() -> None:
         assert not names.TABLE_NAME.fullmatch(name), name
 
 
+@pytest.mark.parametrize(
+    ("text", "name", "captured"),
+    [
+        ("Orders", "Orders", ()),
+        ("Orders_*", "Orders_201605", ("201605",)),
+        ("Orders_*", "Orders_", ("",)),
+        ("Orders_*_*", "Orders_NA_West_2016", ("NA", "West_2016")),
+        ("*_Orders_*", "a_Orders_b_Orders_c", ("a", "b_Orders_c")),
+        ("*_*_2016", "a_b_c_2016", ("a", "b_c")),
+        ("**x", "aaax", ("", "aaa")),
+        ("T_??_[ab]{01..12}*", "T_xy_b07z", ("x", "y", "b", "07", "z")),
+        # As a plan made offline has it.
+        ("T_*_[ab]{01..12}?", "T_*_[ab]{01..12}?", ("*", "[ab]", "{01..12}", "?")),
+    ],
+)
+def test_what_the_wildcards_stand_for(text: str, name: str, captured: tuple[str, ...]) -> None:
+    assert pattern(text).captures(name) == captured
+
+
+def test_a_parameters_value_is_not_captured() -> None:
+    assert pattern("T_${p}_*", p="*").captures("T_*_5") == ("5",)
+    assert pattern("T_${p}", p="*").captures("T_*") == ()
+
+
 def test_many_stars_and_many_parts() -> None:
     # Trying one star after the other would take 2**20 steps and more.
     assert not pattern("*a" * 20 + "b").matches("a" * 200)
     assert pattern("*a" * 20 + "*").matches("a" * 200)
+    assert pattern("*a" * 20 + "*").captures("a" * 200) == ("",) * 20 + ("a" * 180,)
     assert pattern("?" * 5000).matches("a" * 5000)
     assert not pattern("[ab]" * 5000).matches("a" * 4999)
 
@@ -104,6 +129,17 @@ PIECES = st.lists(st.sampled_from(["*", "?", "a", "b", "[ab]", "[!a]", "[a-b]", 
 def test_wildcards_match_as_a_shell_has_them(pieces: list[str], name: str) -> None:
     text = "".join(pieces)
     assert pattern(text).matches(name) == fnmatchcase(name, text)
+
+
+@given(st.lists(st.sampled_from(["*", "?", "a", "b", "[ab]", "[a-b]", "x-"]), min_size=1, max_size=7),
+       st.text("abx-", max_size=8))  # fmt: skip
+def test_wildcards_capture_as_lazy_groups_do(pieces: list[str], name: str) -> None:
+    found = pattern("".join(pieces))
+    groups = {"*": "(.*?)", "?": "(.)", "[ab]": "([ab])", "[a-b]": "([a-b])"}
+    lazy = re.fullmatch("".join(groups.get(piece, re.escape(piece)) for piece in pieces), name)
+    assert found.matches(name) == (lazy is not None)
+    if lazy is not None:
+        assert found.captures(name) == lazy.groups()
 
 
 @given(st.integers(0, 9999), st.integers(0, 9999), st.integers(0, 9999))

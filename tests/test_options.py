@@ -133,7 +133,7 @@ def test_options_ignore_case_and_the_command_line_counts() -> None:
         ("read = 0.5", "E0502", "0.5"),
         ("write = 150%", "E0503", "150%"),
         ("timezone = 'Mars/Olympus'", "E0504", "'Mars/Olympus'"),
-        ("ttl_attribute = a", "E0601", "ttl_attribute"),
+        ("ttl_attribute = 5", "E0504", "5"),
     ],
 )
 def test_an_error_of_the_command_line_is_located_there(option: str, code: str, place: str) -> None:

@@ -6,26 +6,38 @@ import json
 import re
 import subprocess
 import sys
+from collections import Counter
 from dataclasses import replace
+from itertools import product
 from typing import Any
 
 import pytest
 from compiling import NOW, catalog, descriptions
 
 from ddbetl.errors import SpecError
+from ddbetl.expressions.evaluate import evaluator
+from ddbetl.expressions.ir import Constant, Expression
+from ddbetl.expressions.projection import KeyAttribute, OutputColumn, Projection
+from ddbetl.expressions.resolve import Settings, resolve
+from ddbetl.functions import registry
+from ddbetl.functions.model import Origin, RowContext
 from ddbetl.plan.analyzer import Overrides, analyze
-from ddbetl.plan.budget import Budget, resolve
+from ddbetl.plan.budget import Budget
+from ddbetl.plan.budget import resolve as resolve_rate
 from ddbetl.plan.catalog import Catalog, Connection, TableDescription
+from ddbetl.plan.collisions import collisions
 from ddbetl.plan.explain import estimate
+from ddbetl.plan.logical import parts
 from ddbetl.plan.optimizer import optimize
 from ddbetl.plan.options import Rate
 from ddbetl.plan.physical import PhysicalPlan
 from ddbetl.plan.planner import MOST_SEGMENTS, SEGMENT_BYTES, UNKNOWN_SIZE_SEGMENTS
 from ddbetl.plan.planner import plan as make_plan
 from ddbetl.plan.settings import rate
-from ddbetl.source import SourceText
+from ddbetl.source import SourceText, Span
 from ddbetl.syntax import parser
-from ddbetl.types import Timestamp, Type
+from ddbetl.time import zone
+from ddbetl.types import Timestamp, Type, Value
 
 # What a FilterExpression may call. Source: DynamoDB Developer Guide, "Condition and filter expressions".
 FUNCTIONS = ("attribute_exists", "attribute_not_exists", "attribute_type", "begins_with", "contains", "size")
@@ -103,12 +115,12 @@ def rate_of(text: str) -> Rate:
 )
 def test_what_a_rate_is_of(option: str, facts: str, expected: Budget) -> None:
     table = descriptions(f"Orders (ID S), {facts}")["Orders"]
-    assert resolve(rate_of(option), table, option.split()[0]) == expected
+    assert resolve_rate(rate_of(option), table, option.split()[0]) == expected
 
 
 def test_a_rate_of_a_table_that_is_not_known() -> None:
-    assert resolve(rate_of("read = 30%"), None, "read") == Budget(None, "30% of what the table can take")
-    assert resolve(rate_of("read = 30 rcu"), None, "read") == Budget(30, "as written")
+    assert resolve_rate(rate_of("read = 30%"), None, "read") == Budget(None, "30% of what the table can take")
+    assert resolve_rate(rate_of("read = 30 rcu"), None, "read") == Budget(30, "as written")
 
 
 def test_each_table_has_its_own_budget() -> None:
@@ -227,6 +239,11 @@ def test_rates_and_sizes_are_no_part_of_it() -> None:
         ("WHERE Total > 5", ""),
         ("ON CONFLICT", "LIMIT 5 ON CONFLICT"),
         ("REPLACE", "REPLACE ON ERROR SKIP"),
+        ("REPLACE", "SKIP"),
+        ("REPLACE", "KEEP NEWEST BY Total"),
+        ("REPLACE", "REPLACE WITH (collisions = fail)"),
+        ("REPLACE", "REPLACE WITH (ttl_attribute = Total)"),
+        ("ON CONFLICT REPLACE", "WITH (ttl_attribute = Total, skip_expired = TRUE)"),
         ("REPLACE", "REPLACE WITH (timezone = 'Europe/Berlin')"),
         ("FROM T_${suffix}", "FROM T_*"),
     ],
@@ -278,6 +295,157 @@ def test_the_slowest_table_says_how_long_it_takes() -> None:
     unlimited = planned("SELECT * FROM A_* WITH (read = unlimited)", replace(known, tables=tables))
     assert (estimate(unlimited).read_units, estimate(unlimited).read_seconds) == (2000, None)
     assert estimate(planned("SELECT * FROM A_*", None)).read_units is None
+
+
+# Collisions
+
+# Parts of a key, the better of which keep an attribute whole.
+PARTS = (
+    "Customer",
+    "'C#' || Customer",
+    "concat('a', Customer, '-', 'b')",
+    "to_string(Day)",
+    "'D' || to_string(Day)",
+    "CAST(Day AS STRING)",
+    "source_table()",
+    "source_table() || '#'",
+    "source_table() || Customer",
+    "Customer || source_table() || Customer",
+    "upper(source_table())",
+    "lower(Customer)",
+    "substr(Customer, 1, 1)",
+    "Customer || to_string(Day)",
+    "to_string(Day) || Customer",
+    "left(Customer, 1)",
+    "to_hex(to_binary(Customer))",
+    "'x' || lower(Customer) || 'y'",
+    "to_string(floor(Day))",
+    "to_string(Day % 10)",
+    "to_string(abs(Day))",
+    "if(Day > 0, Customer, 'x')",
+    "trim(Customer)",
+    "'constant'",
+)
+CUSTOMERS = ("a", "A", "b", "ab", "a1", "a12", "1", " a", "bb", "-b")
+DAYS = ("1", "-1", "11", "1.5", "21", "2", "12")
+
+
+def keys(spec: str, tables: tuple[str, ...]) -> tuple[PhysicalPlan, Counter[tuple[Value, ...]]]:
+    """Plan a spec, and count how many of some rows of the tables have each target key."""
+    text = "".join(f"{table} (Customer S, Day N)\n" for table in tables)
+    found = planned(spec, catalog(f"{text}Shop (PK S, SK S)"))
+    columns = [evaluator(column.expression) for column in found.transform.projection.columns]
+    counted: Counter[tuple[Value, ...]] = Counter()
+    for table, customer, day in product(tables, CUSTOMERS, DAYS):
+        item = {"Customer": {"S": customer}, "Day": {"N": day}}
+        counted[tuple(column(item, RowContext(table, NOW)) for column in columns)] += 1
+    return found, counted
+
+
+@pytest.mark.parametrize("tables", [("T_1",), ("T_1", "T_2")], ids=str)
+def test_a_proof_holds_and_a_loss_is_one(tables: tuple[str, ...]) -> None:
+    proofs = losses = 0
+    for partition, sort in product(PARTS, PARTS):
+        spec = f"INSERT INTO Shop SELECT {partition} AS PK, {sort} AS SK FROM {', '.join(tables)}"
+        found, counted = keys(spec, tables)
+        assert found.write is not None
+        said = [warning.message for warning in found.warnings if warning.code == "W0102"]
+        assert (found.write.collisions is None) == bool(found.write.no_collisions) == (not said), spec
+        if found.write.no_collisions:
+            proofs += 1
+            assert max(counted.values()) == 1, spec
+        elif said[0].startswith("two rows can become one"):
+            losses += 1
+            # Tables that are told apart by more than their name are not told to be.
+            assert max(counted.values()) > 1 or "several of the tables" in said[0], spec
+    # Of the parts three keep the customer and three the day; with two tables, nothing is left for the table's name.
+    assert proofs == (18 if len(tables) == 1 else 0)
+    assert losses > 100
+
+
+def test_a_key_that_says_the_sources_key_is_one() -> None:
+    spec = "INSERT INTO Shop SELECT Customer AS PK, 'x' AS SK FROM T_1"
+    known = catalog("T_1 (Customer S, Day N)\nShop (PK S, SK S)")
+    found = parts(analyze(parser.parse(SourceText(spec)), known, {}, Overrides(), NOW))
+    source = Settings(zone("UTC"), 1987, (Origin("T_1", "T_1", (), ("Customer", "Day")),))
+    named = {one.name: one for one in registry.FUNCTIONS}
+    said: Expression = resolve(named["source_key"], [], source, "source_key()", Span(0, 0))
+    said = resolve(named["to_json"], [said], source, "to_json(source_key())", Span(0, 0))
+    columns = (OutputColumn("PK", said), OutputColumn("SK", Constant("x", Type.STRING)))
+    key = (KeyAttribute("PK", Type.STRING), KeyAttribute("SK", Type.STRING))
+    assert collisions(found, key).proof == ""
+    made = replace(found, project=replace(found.project, projection=Projection(columns)))
+    assert (
+        collisions(made, key).proof == "Customer and Day, the source's key, are in the target's key with nothing lost"
+    )
+
+
+@pytest.mark.parametrize("origin", ["source_table()", "source_table() || Customer", "'a' || source_table() || 'b'"])
+def test_the_tables_name_tells_tables_apart(origin: str) -> None:
+    known = catalog("T_1 (Customer S)\nT_2 (Customer S)\nShop (PK S, SK S)")
+    found = planned(f"INSERT INTO Shop SELECT Customer AS PK, {origin} AS SK FROM T_*", known)
+    assert found.write is not None
+    assert found.write.collisions is None and found.write.no_collisions
+    assert found.transform.statement.sources is None
+
+
+@pytest.mark.parametrize(
+    ("said", "collisions", "sources"),
+    [
+        ("SELECT ID, Day FROM T_1", None, None),
+        ("SELECT ID, epoch(Day, 'yyyy') AS Day FROM T_1", "reject", ["ID", "Day"]),
+        ("SELECT ID, epoch(Day, 'yyyy') AS Day FROM T_1 WITH (collisions = fail)", "fail", ["ID", "Day"]),
+        ("SELECT ID, Day FROM T_* WITH (collisions = allow)", "allow", ["ID", "Day"]),
+        ("SELECT ID, Day FROM T_1, Other", "reject", ["ID", "Day", "No"]),
+        ("SELECT ID, Day, x FROM T_* ON CONFLICT KEEP NEWEST BY x", "allow", ["ID", "Day"]),
+    ],
+)
+def test_the_statement_says_source_keys_where_collisions_are_looked_for(
+    said: str, collisions: str | None, sources: list[str] | None
+) -> None:
+    found = planned(f"INSERT INTO Target {said}", catalog(f"{TABLES}\nOther (No N)"))
+    assert found.write is not None and found.write.collisions == collisions
+    keys = found.transform.statement.sources
+    assert (None if keys is None else [key.name for key in keys]) == sources
+
+
+# Writing
+
+
+@pytest.mark.parametrize(
+    ("statement", "columns", "indexes"),
+    [
+        ("INSERT INTO Target", "ID, Day", 0),
+        ("INSERT INTO Target", "ID, Day, City", 1),
+        ("INSERT INTO Target", "ID, Day, NULL AS City, Total", 0),
+        ("INSERT INTO Target", "ID, Day, City, Total", 2),
+        ("INSERT OVERWRITE Target", "*", 2),
+        ("INSERT INTO Target", "* EXCLUDE (Total)", 1),
+        ("MERGE INTO Target", "ID, Day, Note", 2),
+        ("DELETE FROM Target USING", "ID, Day", 2),
+    ],
+)
+def test_the_indexes_that_a_row_can_get_into(statement: str, columns: str, indexes: int) -> None:
+    known = catalog(
+        "T_1 (ID S, Day N)\nTarget (ID S, Day N), index ByCity (City S, Day N), index ByTotal (City S, Total N)"
+    )
+    found = planned(f"{statement} SELECT {columns} FROM T_1", known)
+    assert found.write is not None and found.write.indexes == indexes
+
+
+@pytest.mark.parametrize(
+    ("option", "write", "read"),
+    [
+        ("billing = on_demand", Budget(400, "10% of 4,000 wcu (a new on-demand table)"), 6000),
+        ("billing = provisioned 20 wcu 10 rcu", Budget(2, "10% of 20 wcu (provisioned)"), 5),
+        ("segments = 1", Budget(400, "10% of 4,000 wcu (a new on-demand table)"), 6000),
+    ],
+)
+def test_a_table_that_is_to_be_made_has_a_budget(option: str, write: Budget, read: float) -> None:
+    found = planned(f"INSERT INTO New KEY (ID) SELECT * FROM T_1 WITH (write = 10%, {option})", catalog(TABLES))
+    assert found.write is not None and found.write.create is not None
+    assert found.write.key == found.write.create.key == (KeyAttribute("ID", Type.STRING),)
+    assert (found.write.budget, found.write.reads.units) == (write, read)
 
 
 def test_an_error_makes_no_plan() -> None:

@@ -18,7 +18,7 @@ from ddbetl.cli.progress import Lines, line
 from ddbetl.cli.run import interruptible
 from ddbetl.cli.terminal import Column, cells, painted, shorten, start_of, table, visible
 from ddbetl.cli.wording import clock, counted, percent, spent, units
-from ddbetl.engine.report import Progress, RejectCause, RunReport, TableProgress, as_json
+from ddbetl.engine.report import CollisionPair, Progress, RejectCause, RunReport, SourceRow, TableProgress, as_json
 
 READING = TableProgress(
     name="CustomerTracker_Devo_NA_201605",
@@ -250,6 +250,49 @@ def test_skipped_rows_have_a_column_where_there_are_any() -> None:
     assert lines[1].split()[1:] == ["2,000", "300", "4", "1,690", "6", "62.5", "2.5"]
     # One table needs no totals.
     assert "tables" not in plain(lines[2])
+
+
+def test_rows_that_the_target_has_already_have_a_column_where_there_are_any() -> None:
+    again = replace(DONE, unchanged=1_000, written=690, passed=690)
+    text = page(replace(FINISHED, progress=replace(PROGRESS, tables=(again,), target_read_units=500.0)))
+    assert text.split("\n")[0].split()[3:6] == ["there", "already", "written"]
+    assert text.split("\n")[1].split()[3:5] == ["1,000", "690"]
+    assert "500 read units to compare what the target has already" in text
+
+
+def test_a_delete_and_a_merge_say_what_they_did() -> None:
+    assert "Done in 12 s: 3,380 items deleted from Devo" in page(replace(FINISHED, action="DELETE"))
+    merged = page(replace(FINISHED, action="MERGE ON MISSING SKIP"))
+    assert "3,380 items merged into Devo" in merged and merged.split("\n")[0].split()[3] == "merged"
+
+
+def pair(n: int) -> CollisionPair:
+    key = {"CustomerID": {"S": f"C{n}"}, "Day": {"N": "17282"}}
+    rows = [SourceRow("May", {"CustomerID": {"S": f"C{n}"}, "DateTime": {"S": f"1{m}:00"}}) for m in (0, 1)]
+    return CollisionPair(key, *rows)
+
+
+def test_rows_that_met_another_s_key_are_told() -> None:
+    assert "key" not in page(FINISHED)
+    counted = replace(FINISHED, collisions="reject")
+    assert "no two rows had one key of Devo_NA_AnniversaryPromo_2017" in page(counted)
+    met = replace(counted.progress, tables=(replace(DONE, collisions=1_234), DONE))
+    counted = replace(counted, progress=met, pairs=tuple(map(pair, range(100))))
+    lines = page(counted).split("\n")
+    at = lines.index("1,234 rows have a key of Devo_NA_AnniversaryPromo_2017 that another row had before")
+    assert lines[at + 1] == "  They are rejected: the first row of each key is what the target has."
+    assert " ".join(" ".join(lines[at + 2 : at + 4]).split()).startswith(
+        "CustomerID = C0, Day = 17282: May CustomerID = C0, DateTime = 10:00 and May CustomerID = C0, DateTime = 11:00"
+    )
+    assert "  The first 100: .ddbetl/jobs/20261122-230512-1f2e/report.json" in lines
+    assert "the later row is what the target has" in page(replace(counted, collisions="allow"))
+    assert "The newest of each key" in page(replace(counted, collisions="allow", action="KEEP NEWEST"))
+    value = json.loads(json.dumps(as_json(counted)))["collisions"]
+    assert (value["counted"], value["rows"], len(value["first"])) == (True, 1_234, 100)
+    assert value["first"][3]["later"] == {
+        "table": "May",
+        "key": {"CustomerID": {"S": "C3"}, "DateTime": {"S": "11:00"}},
+    }
 
 
 def test_the_limit_of_a_run_is_named_only_where_it_was_one() -> None:

@@ -52,6 +52,10 @@ NUMBERS = (
     "9.9E+125",
 )
 ATTRIBUTES = ("id", "s", "s2", "n", "n2", "b", "x", "x2", "y", "l", "m", "ss", "nowhere", '"a.b"', '"size"', '"#f0"')
+PATHS = ("m.k", "l[0]", "m.k.k", 'm."a.b"', "x.k", "x[1]")
+PATTERNS = (
+    "'a%'", "'%b%'", "'%a'", "'a_c'", "'%'", "'_'", "'abc'", "''", "'a%c%'", "'%a%b'", "'a!%' ESCAPE '!'",
+)  # fmt: skip
 COMPARISONS = ("=", "<>", "<", "<=", ">", ">=")  # fmt: skip
 
 
@@ -129,10 +133,26 @@ def operand(draw: random.Random) -> str:
             return draw.choice(("m.k", "l[0]", "m.k.k", 'm."a.b"', "x.k", "attribute_type(x)"))
 
 
+def searching(draw: random.Random, attribute: str) -> str:
+    """A predicate that looks into a value, or asks for its type."""
+    part = "'" + draw.choice(("a", "", "b", "ab", "é", "10")) + "'"
+    tags = ", ".join(draw.sample(("'S'", "'N'", "'NULL'", "'BOOL'", "'L'", "'no type'"), 2))
+    return draw.choice(
+        (
+            f"starts_with({attribute}, {part})",
+            f"contains({attribute}, {draw.choice((part, literal(draw)))})",
+            f"{attribute} {draw.choice(('', 'NOT '))}LIKE {draw.choice(PATTERNS)}",
+            f"attribute_type({attribute}) {draw.choice(('=', '<>'))} {draw.choice(tags.split(', '))}",
+            f"attribute_type({attribute}) {draw.choice(('', 'NOT '))}IN ({tags})",
+            f"{attribute} {draw.choice(COMPARISONS)} from_base64('{draw.choice(('YQ==', 'AAE=', ''))}')",
+        )
+    )
+
+
 def predicate(draw: random.Random, depth: int = 0) -> str:
     """A predicate of the language, as somebody could write it."""
-    attribute = draw.choice(ATTRIBUTES)
-    luck = draw.randrange(18 if depth < 3 else 11)
+    attribute = draw.choice(ATTRIBUTES if draw.random() < 0.8 else PATHS)
+    luck = draw.randrange(20 if depth < 3 else 12)
     if luck < 4:
         return f"{attribute} {draw.choice(COMPARISONS)} {literal(draw)}"
     if luck < 5:
@@ -147,10 +167,13 @@ def predicate(draw: random.Random, depth: int = 0) -> str:
     if luck < 9:
         return f"{attribute} {draw.choice(('', 'NOT '))}BETWEEN {literal(draw)} AND {literal(draw)}"
     if luck < 10:
-        return f"length({attribute}) {draw.choice(COMPARISONS)} {draw.choice(('0', '1', '2'))}"
+        measure, bound = draw.choice(("length", "size")), draw.choice(("0", "1", "2", "2.5", "-1", "4"))
+        return f"{measure}({attribute}) {draw.choice(COMPARISONS)} {bound}"
     if luck < 11:
-        return draw.choice((attribute, "TRUE", "FALSE", "NULL", f"{attribute} LIKE 'a%'", f"try({attribute} > 1)"))
-    if luck < 13:
+        return draw.choice((attribute, "TRUE", "FALSE", "NULL", f"try({predicate(draw, 3)})"))
+    if luck < 12:
+        return searching(draw, attribute)
+    if luck < 14:
         return f"NOT ({predicate(draw, depth + 1)})"
     return f"({predicate(draw, depth + 1)}) {draw.choice(('AND', 'OR'))} ({predicate(draw, depth + 1)})"
 

@@ -29,7 +29,7 @@ def rejects(spec: str = SPEC) -> Rejects:
     plan = planned(spec, into="Target")
     budget = Budget(None, clock=float)
     tables = [TableMeter(scan, budget, scan.segments, 0.0) for scan in plan.scans]
-    return Rejects(plan.logical, Meter(tables, budget, float, 0.0), Path("state") / "jobs" / "j1")
+    return Rejects(plan.logical, Meter(tables, budget, budget, float, 0.0), Path("state") / "jobs" / "j1")
 
 
 def page(of: Rejects, count: int) -> Page:

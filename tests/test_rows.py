@@ -161,3 +161,29 @@ def test_sizes_are_counted_as_dynamodb_counts(item: Item, size: int) -> None:
 def test_an_item_is_never_larger_than_its_json(item: Item) -> None:
     """The statement relies on it: a short text is surely a small item."""
     assert item_size(item) <= len(json.dumps(item, ensure_ascii=False, separators=(",", ":")).encode())
+
+
+CHECKED: list[tuple[str, dict[str, Any] | None, str]] = [
+    ("newest", None, "v: KEEP NEWEST compares a NUMBER, a STRING or a BINARY; the row has none"),
+    ("newest", {"NULL": True}, "v: KEEP NEWEST compares a NUMBER, a STRING or a BINARY; found NULL"),
+    ("newest", {"SS": ["a"]}, "v: KEEP NEWEST compares a NUMBER, a STRING or a BINARY; found STRING SET"),
+    ("ttl_attribute", {"S": "1493201730"}, "v: an expiry time is a NUMBER of seconds; found STRING"),
+    ("ttl_attribute", {"NULL": True}, "v: an expiry time is a NUMBER of seconds; found NULL"),
+    ("ttl_attribute", {"N": "1493201730876"}, "v: 1493201730876 looks like milliseconds; an expiry time is in seconds"),
+    ("ttl_attribute", {"N": "100000000000"}, "v: 100000000000 looks like milliseconds; an expiry time is in seconds"),
+    ("ttl_attribute", {"N": "2592000"}, "v: 2592000 seconds is a duration, or no time at all; an expiry time counts from 1970"),
+    ("ttl_attribute", {"N": "99999999999.5"}, "v: 99999999999.5 has a fraction; an expiry time is in whole seconds"),
+    ("ttl_attribute", {"N": "1493201730.5"}, "v: 1493201730.5 has a fraction; an expiry time is in whole seconds"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("check", "value", "message"), CHECKED)
+def test_what_cannot_be_compared_or_expire_is_a_reject(check: str, value: dict[str, Any] | None, message: str) -> None:
+    for spec, where in (("SELECT * FROM Source", None), ("SELECT id, at, v FROM Source", "v")):
+        plan = planned(spec, TWO_KEYS, into="Target")
+        item = {**GOOD, **({"v": value} if value is not None else {})}
+        evaluator = RowEvaluator(plan.transform, TWO_KEYS, **{check: "v"})
+        found = evaluator.row(json.dumps(item).encode(), RowContext("Source", NOW))
+        assert isinstance(found, RowFailure)
+        assert (found.code, found.message) == ("R0303" if check == "newest" else "R0305", message)
+        assert (spec[found.span.start : found.span.end] if found.span is not None else None) == where

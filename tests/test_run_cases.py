@@ -70,7 +70,7 @@ def compiled(case: Case, server: Server) -> ddbetl.Plan:
 def test_run(case: Case, empty_server: Server, tmp_path: Path) -> None:
     client = empty_server.client()
     for table in case.tables:
-        more = {"BillingMode": "PAY_PER_REQUEST"}
+        more: dict[str, Any] = {"BillingMode": "PAY_PER_REQUEST"}
         provisioned = table["ProvisionedThroughput"]
         if provisioned["ReadCapacityUnits"]:
             units = {name: provisioned[name] for name in ("ReadCapacityUnits", "WriteCapacityUnits")}
@@ -97,8 +97,10 @@ def test_run(case: Case, empty_server: Server, tmp_path: Path) -> None:
 
 def said(report: RunReport) -> str:
     p = report.progress
-    assert p.read == p.filtered + p.written + p.rejected + p.skipped
+    assert p.read == p.filtered + p.written + p.rejected + p.skipped + p.unchanged
     counts = f"{p.read} read, {p.filtered} filtered, {p.written} written, {p.rejected} rejected, {p.skipped} skipped"
+    if p.unchanged:
+        counts += f", {p.unchanged} unchanged"
     return f"{report.outcome}: {counts}"
 
 

@@ -18,10 +18,11 @@ from processes import ESCAPE, ITEMS, Open, Orders, assert_tidy, command, orders_
 from servers import Server
 
 import ddbetl
-from ddbetl import jobs
-from ddbetl.api import Plan
+from ddbetl import compilation, jobs
+from ddbetl.api import Plan, reopen
 from ddbetl.cli.commands import cli
 from ddbetl.cli.exit_codes import ExitCode
+from ddbetl.engine import views
 from ddbetl.engine.report import Progress, RunReport
 from ddbetl.engine.store import JobStore
 
@@ -182,6 +183,32 @@ def test_the_header_shows_the_rates_that_hold(orders: Orders, folder: Path) -> N
     assert re.search(r"read +33 units/s", done.stderr) and re.search(r"write +900 units/s", done.stderr)
     events = [json.loads(line) for line in (newest().folder / "log").read_text().splitlines()]
     assert [one for one in events if one["event"] == "rate_changed"] == []
+
+
+def test_a_job_is_found_without_a_look_at_the_others(
+    orders: Orders, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = compiled(orders).begin(), compiled(orders).begin()
+    looked: list[str] = []
+    view = views.view
+
+    def look(folder: Path) -> views.JobView:
+        looked.append(folder.name)
+        return view(folder)
+
+    monkeypatch.setattr(views, "view", look)
+    assert jobs.job(first).id == first and looked == [first]
+    looked.clear()
+    assert jobs.job("last").id == second and sorted(looked) == sorted([first, second])
+
+
+def test_a_plan_that_goes_on_is_made_once(orders: Orders, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    job = compiled(orders).begin()
+    jobs.set_rate(job, "read = 33 rcu")
+    plan = reopen(job)
+    monkeypatch.setattr(compilation, "plan", None)
+    assert plan.as_of(views.view(newest().folder)) is plan
+    assert plan.run(job=job).progress.written == orders.rows
 
 
 # Another plan

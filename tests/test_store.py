@@ -24,8 +24,9 @@ from hypothesis import strategies as st
 
 from ddbetl.engine import folder as folder_module
 from ddbetl.engine import state as state_module
+from ddbetl.engine.counts import Counts
 from ddbetl.engine.folder import is_locked, take_lock
-from ddbetl.engine.store import Counts, JobRecord, JobStore, PinnedTable, SplitState, Totals
+from ddbetl.engine.store import MOST_PAIRS, JobRecord, JobStore, PinnedTable, SplitState, Totals
 from ddbetl.engine.views import BrokenJob, JobView, ask_rate, remove, view, views
 from ddbetl.errors import JobFailed
 
@@ -33,12 +34,13 @@ TABLES = (
     PinnedTable("May", "", "arn:aws:dynamodb:us-east-1:1:table/May", "2016-05-01T00:00:00Z", 3),
     PinnedTable("June", "http://127.0.0.1:8000", "arn:aws:dynamodb:us-east-1:1:table/June", "2016-06-01T00:00:00Z", 5),
 )
-TOTALS = Totals(1.5, (3.0, 0.25), 17.0, 2, 1)
+TOTALS = Totals(1.5, (3.0, 0.25), 17.0, 0.5, 2, 1)
 
 
 def record(name: str = "one", created: str = "2026-01-01T00:00:00Z", **fields: Any) -> JobRecord:
     given: dict[str, Any] = {
         "id": name, "created": created, "spec": "promo.ddbetl", "target": "Target", "fingerprint": "f00d",
+        "action": "REJECT", "collisions": "reject", "duckdb": "2.0.0",
         "identity": {"sql": ["a", 1, None, 2.5]}, "inputs": {"params": {"month": "5"}}, "now": 1493201730876,
         "tables": TABLES,
     }  # fmt: skip
@@ -65,7 +67,7 @@ def line(n: int) -> bytes:
 
 def commit(store: JobStore, n: int) -> None:
     """The n-th of commits of one page each."""
-    store.commit([split(n)], [line(n)], Totals(float(n), (0.0, float(n)), 0.0, 0, 1), str(n).encode())
+    store.commit([split(n)], [line(n)], Totals(float(n), (0.0, float(n)), 0.0, 0.0, 0, 1), str(n).encode())
 
 
 def assert_at(folder: Path, n: int) -> None:
@@ -89,14 +91,14 @@ def test_a_new_job_has_its_record_and_every_split_at_the_beginning(tmp_path: Pat
         assert store.record == record()
         assert store.folder == in_jobs(tmp_path)
         assert store.splits() == [SplitState(0, s) for s in range(3)] + [SplitState(1, s) for s in range(5)]
-        assert store.totals() == Totals(0.0, (0.0, 0.0), 0.0, 0, 0)
+        assert store.totals() == Totals(0.0, (0.0, 0.0), 0.0, 0.0, 0, 0)
         assert store.outcome() == "running"
         assert store.rates() == {}
     assert not (in_jobs(tmp_path) / "rejects.jsonl").exists()
 
 
 def test_what_was_committed_is_there_when_the_job_is_opened_again(tmp_path: Path) -> None:
-    done = SplitState(0, 1, b'{"id":{"S":"\xc3\xa9"}}', True, Counts(6, 1, 2, 1, 1, 1))
+    done = SplitState(0, 1, b'{"id":{"S":"\xc3\xa9"}}', True, Counts(9, 1, 2, 1, 1, 4, 1, 1))
     with closing(job(tmp_path)) as store:
         store.commit([done, split(1)], [line(1), line(2)], TOTALS, b"first")
         store.commit([split(2)], [], TOTALS, b"second")
@@ -127,7 +129,9 @@ def test_rejects_of_pages_that_were_not_finished_are_cut_off(tmp_path: Path) -> 
 
 
 def test_counts_add_up() -> None:
-    assert Counts(1, 2, 3, 4, 5, 6) + Counts(10, 20, 30, 40, 50, 60) == Counts(11, 22, 33, 44, 55, 66)
+    assert Counts(1, 2, 3, 4, 5, 6, 7, 8) + Counts(10, 20, 30, 40, 50, 60, 70, 80) == Counts(
+        11, 22, 33, 44, 55, 66, 77, 88
+    )
 
 
 # Every text, also one with half of a surrogate pair: an argument of a command may have it. Both halves in a row come
@@ -140,8 +144,9 @@ JSON = st.recursive(
 )
 PINNED = st.builds(PinnedTable, TEXTS, TEXTS, TEXTS, TEXTS, st.integers(1, 4))
 RECORDS = st.builds(
-    JobRecord, st.just("one"), TEXTS, TEXTS, TEXTS, TEXTS, st.dictionaries(TEXTS, JSON, max_size=3),
-    st.dictionaries(TEXTS, JSON, max_size=3), st.integers(), st.lists(PINNED, max_size=3).map(tuple),
+    JobRecord, st.just("one"), TEXTS, TEXTS, TEXTS, TEXTS, st.none() | TEXTS, TEXTS,
+    st.dictionaries(TEXTS, JSON, max_size=3), st.dictionaries(TEXTS, JSON, max_size=3), st.integers(), TEXTS,
+    st.lists(PINNED, max_size=3).map(tuple),
 )  # fmt: skip
 
 
@@ -151,7 +156,7 @@ RECORDS = st.builds(
 def test_a_record_comes_back_whatever_its_texts(made: JobRecord, place: bytes, progress: bytes, rate: str) -> None:
     with tempfile.TemporaryDirectory() as home:
         folder = in_jobs(Path(home))
-        totals = Totals(0.1, (1 / 3,) * len(made.tables), 1e300, 2**60, 3)
+        totals = Totals(0.1, (1 / 3,) * len(made.tables), 1e300, 1 / 7, 2**60, 3)
         moved = [SplitState(n, table.segments - 1, place) for n, table in enumerate(made.tables)]
         with closing(JobStore.create(folder, made)) as store:
             assert store.record == made
@@ -440,7 +445,9 @@ def test_a_full_state_file_keeps_the_last_commit(room: int, tmp_path: Path) -> N
         with pytest.raises(JobFailed, match=r"full.*\nNothing is lost.*ddbetl resume one"):
             for n in range(2, 2000):
                 more = [SplitState(1, n + 10, b"k" * 900)]
-                store.commit([split(n), *more], [line(n)], Totals(float(n), (0.0, 0.0), 0.0, 0, 1), str(n).encode())
+                store.commit(
+                    [split(n), *more], [line(n)], Totals(float(n), (0.0, 0.0), 0.0, 0.0, 0, 1), str(n).encode()
+                )
                 told = n
         with pytest.raises(JobFailed, match="full"):
             commit(store, told + 1)
@@ -459,7 +466,7 @@ try:
     print(0, flush=True)
     for n in range(1, 40):
         store.commit([split(n), SplitState(0, n, b"k" * int(sys.argv[2]))], [line(n)] * int(sys.argv[4]),
-            Totals(float(n), (0.0, float(n)), 0.0, 0, 1), str(n).encode())
+            Totals(float(n), (0.0, float(n)), 0.0, 0.0, 0, 1), str(n).encode())
         print(n, flush=True)
 except JobFailed as error:
     print("failed", str(error).replace("\\n", " "), flush=True)
@@ -554,9 +561,12 @@ def test_a_state_with_a_page_of_garbage(tmp_path: Path) -> None:
         ("UPDATE job SET record = 7", True),
         (f"UPDATE job SET record = '{'[' * 200_000}'", True),
         ("PRAGMA ignore_check_constraints = 1; UPDATE state SET rejects_length = 'x'", False),
-        ("PRAGMA ignore_check_constraints = 1; INSERT INTO split VALUES (0, 1, 'text', 2, 0, 0, 0, 0, 0, 0)", False),
-        ("INSERT INTO split VALUES (0, 3, x'', 0, 0, 0, 0, 0, 0, 0)", False),
-        ("INSERT INTO split VALUES (2, 0, x'', 0, 0, 0, 0, 0, 0, 0)", False),
+        (
+            "PRAGMA ignore_check_constraints = 1; INSERT INTO split VALUES (0, 1, 'text', 2, 0, 0, 0, 0, 0, 0, 0, 0)",
+            False,
+        ),
+        ("INSERT INTO split VALUES (0, 3, x'', 0, 0, 0, 0, 0, 0, 0, 0, 0)", False),
+        ("INSERT INTO split VALUES (2, 0, x'', 0, 0, 0, 0, 0, 0, 0, 0, 0)", False),
     ],
     ids=lambda value: str(value)[:70],
 )
@@ -588,13 +598,28 @@ def test_rejects_that_are_gone_or_cut(tmp_path: Path) -> None:
     assert view(in_jobs(tmp_path)).outcome == "killed"
 
 
-def test_a_state_of_a_newer_ddbetl_is_refused(tmp_path: Path) -> None:
+def test_the_first_collisions_and_the_length_of_the_keys_are_kept_with_the_positions(tmp_path: Path) -> None:
+    pairs = [f'{{"key":{{"id":{{"S":"k{n}"}}}},"first":{{"table":"May","key":{{}}}},"later":{{"table":"June","key":{{}}}}}}'
+             .encode() for n in range(130)]  # fmt: skip
+    with closing(job(tmp_path)) as store:
+        assert (store.keys_length(), store.pairs()) == (0, [])
+        store.commit([split(1)], [], TOTALS, b"", pairs[:70], 4711)
+        store.commit([split(2)], [], TOTALS, b"", pairs[70:], 9000)
+    with closing(JobStore.open(in_jobs(tmp_path))) as store:
+        assert (store.keys_length(), store.pairs()) == (9000, pairs[:MOST_PAIRS])
+    seen = view(in_jobs(tmp_path)).pairs
+    assert [pair.key["id"]["S"] for pair in seen] == [f"k{n}" for n in range(MOST_PAIRS)]
+    assert (seen[0].first.table, seen[0].later.table) == ("May", "June")
+
+
+@pytest.mark.parametrize(("version", "age"), [(1, "an older"), (3, "a newer")])
+def test_a_state_of_another_ddbetl_is_refused(version: int, age: str, tmp_path: Path) -> None:
     job(tmp_path).close()
     with closing(sqlite3.connect(in_jobs(tmp_path) / "job.sqlite")) as db:
-        db.executescript("DROP TABLE split; PRAGMA user_version = 2")
+        db.executescript(f"DROP TABLE split; PRAGMA user_version = {version}")
     for use in (JobStore.open, view, lambda folder: ask_rate(folder, "read", "1")):
         with pytest.raises(
-            JobFailed, match=r"job one was made by a newer ddbetl.*version 2.*version 1.*\nGo on with that"
+            JobFailed, match=rf"job one was made by {age} ddbetl.*version {version}.*version 2.*\nGo on with that"
         ):
             use(in_jobs(tmp_path))
     remove(in_jobs(tmp_path))
@@ -618,8 +643,8 @@ def test_a_view_adds_up_by_table(tmp_path: Path) -> None:
     store = job(tmp_path)
     store.commit(
         [
-            SplitState(0, 0, b"a", True, Counts(1, 2, 3, 4, 5, 6)),
-            SplitState(0, 2, b"b", False, Counts(10, 20, 30, 40, 50, 60)),
+            SplitState(0, 0, b"a", True, Counts(1, 2, 3, 4, 5, 6, 7, 8)),
+            SplitState(0, 2, b"b", False, Counts(10, 20, 30, 40, 50, 60, 70, 80)),
             SplitState(1, 4, b"c", True, Counts(100)),
         ],
         [],
@@ -641,8 +666,8 @@ def test_a_view_adds_up_by_table(tmp_path: Path) -> None:
         store = JobStore.open(store.folder)
     store.close()
     assert found.record == record() and found.folder == store.folder
-    assert found.tables == (Counts(11, 22, 33, 44, 55, 66), Counts(100))
-    assert found.counts == Counts(111, 22, 33, 44, 55, 66)
+    assert found.tables == (Counts(11, 22, 33, 44, 55, 66, 77, 88), Counts(100))
+    assert found.counts == Counts(111, 22, 33, 44, 55, 66, 77, 88)
     assert (found.splits, found.splits_done, found.tables_done) == (8, 2, (1, 1))
     assert (found.totals, found.progress, found.rates) == (TOTALS, b"progress", {})
 

@@ -13,10 +13,12 @@ from servers import Server
 from ddbetl.connectors.dynamodb import tables
 from ddbetl.connectors.dynamodb.control import Control
 from ddbetl.connectors.dynamodb.tables import (
+    TargetState,
     TimeToLive,
     create_table,
     enable_time_to_live,
     point_in_time_recovery,
+    target_state,
     time_to_live,
 )
 from ddbetl.errors import ConnectionFailed
@@ -232,6 +234,16 @@ def test_point_in_time_recovery(control: Control, server: Server, prefix: str) -
             TableName=name, PointInTimeRecoverySpecification={"PointInTimeRecoveryEnabled": True}
         )
         assert point_in_time_recovery(control, name) is True
+
+
+@pytest.mark.parametrize("wanted", [(False, False), (True, False), (False, True), (True, True)])
+def test_only_what_is_wanted_is_asked(wanted: tuple[bool, bool]) -> None:
+    status = {"PointInTimeRecoveryDescription": {"PointInTimeRecoveryStatus": "DISABLED"}}
+    backups = {"ContinuousBackupsDescription": {"ContinuousBackupsStatus": "ENABLED", **status}}
+    answers = [ttl("DISABLED"), ("describe_continuous_backups", backups)]
+    with answering(*(answer for answer, one in zip(answers, wanted, strict=True) if one)) as control:
+        state = target_state(control, "Orders", ttl=wanted[0], recovery=wanted[1])
+    assert state == TargetState(TimeToLive("DISABLED", None) if wanted[0] else None, False if wanted[1] else None)
 
 
 def test_point_in_time_recovery_of_a_table_that_is_not_there() -> None:

@@ -25,7 +25,7 @@ from ddbetl.expressions.resolve import Settings
 from ddbetl.expressions.wire import decode, encode
 from ddbetl.functions.comparison import same_value
 from ddbetl.functions.forms import is_null
-from ddbetl.functions.model import Fast, Form, RowContext
+from ddbetl.functions.model import Fast, Form, Origin, RowContext
 from ddbetl.lowering.duckdb_sql import Lowerer, attribute_json
 from ddbetl.lowering.statement import read_pages, typed_attributes, with_layers
 from ddbetl.plan.typer import compile_expression
@@ -36,9 +36,11 @@ from ddbetl.types import Duration, Timestamp, Type, Value
 
 Item = dict[str, dict[str, Any]]
 
-SETTINGS = Settings(zone("UTC"), pivot_of(2017))
+# FROM Orders_*
+ORIGIN = Origin("Orders_201605", "Orders_*", ("201605",), ("CustomerID", "OrderID"))
+SETTINGS = Settings(zone("UTC"), pivot_of(2017), (ORIGIN,))
 # 2017-04-26T10:15:30.876Z
-CONTEXT = RowContext("Orders_201605", Timestamp(1493201730876))
+CONTEXT = RowContext(ORIGIN.table, Timestamp(1493201730876))
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,9 +39,10 @@ Line: TypeAlias = Padding | Text
 class Bars:
     """A live block on standard error; ``update`` gives it a new value, from any thread."""
 
-    def __init__(self, stopping: Callable[[], bool]) -> None:
+    def __init__(self, stopping: Callable[[], bool], done: str = "written") -> None:
         self._progress: Progress | None = None
         self._stopping = stopping
+        self._done = done
         colour = colours(sys.stderr)
         self.console = Console(file=sys.stderr, no_color=not colour, highlight=False)
         self._live = Live(
@@ -72,12 +73,12 @@ class Bars:
             yield Text("  starting …", style="dim")
         else:
             width = options.max_width - MARGIN
-            yield Constrain(block(self._progress, width, console.size.height, self._stopping()), width)
+            yield Constrain(block(self._progress, width, console.size.height, self._stopping(), self._done), width)
 
 
-def block(progress: Progress, width: int, height: int, stopping: bool = False) -> Group:
+def block(progress: Progress, width: int, height: int, stopping: bool = False, done: str = "written") -> Group:
     """The whole block for a terminal of so many columns and lines."""
-    lines: list[Line] = [_overall(progress), _counts(progress)]
+    lines: list[Line] = [_overall(progress), _counts(progress, done)]
     state = rates(progress)
     if stopping:
         state = "stopping: requests that are out are finished; Ctrl-C again ends at once"
@@ -115,14 +116,16 @@ def _bar(fraction: float | None) -> ProgressBar:
     return ProgressBar(total=1.0, completed=fraction, complete_style="cyan", finished_style="green")
 
 
-def _counts(progress: Progress) -> Text:
+def _counts(progress: Progress, done: str) -> Text:
     text = Text("  ", overflow="ellipsis", no_wrap=True)
     text.append(f"{progress.read:,} read   {progress.filtered:,} filtered   ")
-    text.append(f"{progress.written:,} written", style="green")
+    text.append(f"{progress.written:,} {done}", style="green")
     text.append("   ")
     text.append(f"{progress.rejected:,} rejected", style="red" if progress.rejected else "")
     if progress.skipped:
         text.append(f"   {progress.skipped:,} skipped")
+    if progress.unchanged:
+        text.append(f"   {progress.unchanged:,} there already")
     return text
 
 
@@ -158,7 +161,7 @@ def _state(table: TableProgress) -> str:
 
 def share(table: TableProgress) -> float | None:
     """How much of a table is read and, where it is to be, written; None where nobody can tell."""
-    settled = table.filtered + table.rejected + table.skipped + table.written
+    settled = table.filtered + table.rejected + table.skipped + table.unchanged + table.written
     if table.all_read:
         return settled / table.read if table.read else 1.0
     if table.expected:

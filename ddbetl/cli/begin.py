@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from ddbetl import jobs
     from ddbetl.api import Plan
     from ddbetl.cli.run import Outputs
-    from ddbetl.cli.spec import Request
+    from ddbetl.inputs import Inputs
 
 # Seconds until a job in the background should have begun.
 BEGINS_WITHIN = 30.0
@@ -81,21 +81,21 @@ def _so_far(job: jobs.Job) -> str:
     return f"{share}: {counted(counts.read, 'item')} read, {counts.written:,} written"
 
 
-def say_changed(plan: Plan, request: Request, state_dir: str, *, refuse: bool) -> None:
+def say_changed(plan: Plan, inputs: Inputs, state_dir: str, *, refuse: bool) -> None:
     """Tell of an unfinished job of the same file, but of another plan; ``refuse``: --resume meant it."""
     from ddbetl import jobs
     from ddbetl.api import not_the_same
     from ddbetl.engine.changes import changes
 
-    if not Path(request.name).is_file():
+    if not Path(inputs.name).is_file():
         return
     for job in jobs.jobs(state_dir):
-        if job.view is None or job.view.record.spec != request.name:
+        if job.view is None or job.view.record.spec != inputs.name:
             continue
         record = job.view.record
         if not job.view.unfinished or record.inputs.get("from_rejects") is not None:
             return
-        found = changes(record, plan.physical.fingerprint, plan.physical.identity, request.text)
+        found = changes(record, plan.physical.fingerprint, plan.physical.identity, inputs.text)
         if found and refuse:
             raise JobFailed(not_the_same(record, found))
         if found:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ddbetl.cli.terminal import page_width, wrapped
+from ddbetl.cli.writes import effect
 
 if TYPE_CHECKING:
     from ddbetl.api import Plan
@@ -27,7 +28,7 @@ def summary(plan: Plan, name: str) -> str:
         ("where", plan.physical.transform.predicate_text),
         ("columns", columns(plan.physical.transform.projection)),
         ("limit", f"{plan.physical.limit:,} rows" if plan.physical.limit is not None else ""),
-        ("into", f"{write.table.name}, in place of items with the same key" if write is not None else ""),
+        effect(plan.physical) if write is not None else ("into", ""),
     ]
     lines = [click.style("OK", fg="green", bold=True) + f"  {name}"]
     lines += [wrapped(f"  {label:<8} ", value, page_width()) for label, value in rows if value]

@@ -24,7 +24,6 @@ from ddbetl.cli.declare import (
 from ddbetl.cli.exit_codes import ExitCode
 from ddbetl.cli.jobs_commands import jobs, rejects
 from ddbetl.cli.spec import (
-    Request,
     check_overrides,
     compiled,
     naming_profile,
@@ -33,6 +32,7 @@ from ddbetl.cli.spec import (
     takes_spec,
 )
 from ddbetl.cli.terminal import complain, harmless, json_text, out, painted, width
+from ddbetl.inputs import Inputs
 
 # What run and resume share.
 _running: tuple[Decorator, ...] = (
@@ -76,28 +76,44 @@ def cli() -> None:
     """
 
 
-@command(takes_spec, within=cli)
-def check(request: Request) -> None:
+@command(
+    takes_spec,
+    click.option("--collisions", is_flag=True, help="Read the tables, and find rows that have one key in the target."),
+    takes_progress,
+    takes_json,
+    within=cli,
+)
+def check(inputs: Inputs, collisions: bool, progress: str, as_json: bool) -> None:
     """Check a spec, offline.
 
     Finds every error that can be found without looking at the tables: nothing is sent anywhere.
+
+    With --collisions the tables are read, their keys and what the target's key is made of, and nothing is written: it
+    counts the rows whose key another row has before, and ends with code 4 if there are any. Where the spec itself
+    proves that there are none, nothing is read.
     """
-    import ddbetl
+    from ddbetl import api
     from ddbetl.cli.check import summary
 
-    plan = ddbetl.check(request.text, **request.arguments())
+    if collisions:
+        from ddbetl.cli.dry import show_collisions
+
+        end(show_collisions(compiled(inputs), progress, as_json))
+    if as_json:
+        raise click.UsageError("--json shows what --collisions finds")
+    plan = api.checked(inputs)
     show_warnings(plan)
-    out(summary(plan, request.name))
+    out(summary(plan, inputs.name))
 
 
 @command(takes_spec, takes_json, within=cli)
-def explain(request: Request, as_json: bool) -> None:
+def explain(inputs: Inputs, as_json: bool) -> None:
     """Show what a run would do, for zero capacity units.
 
     Looks the tables up (their names, keys, sizes and capacity, not their items) and prints the plan: which tables, what
     the server filters, how each column is computed, rates, and what reading costs.
     """
-    plan = compiled(request, warn=False)
+    plan = compiled(inputs, warn=False)
     if as_json:
         out(json_text(plan.explain_json()))
     else:
@@ -112,14 +128,14 @@ def explain(request: Request, as_json: bool) -> None:
     click.option("--json", "as_json", is_flag=True, help="One item a line, in DynamoDB JSON."),
     within=cli,
 )
-def preview(request: Request, rows: int, as_json: bool) -> None:
+def preview(inputs: Inputs, rows: int, as_json: bool) -> None:
     """Show the first rows that a run would write, and write nothing.
 
     Reads only as many items as it takes to find them.
     """
     from ddbetl.cli.preview import show
 
-    plan = compiled(request)
+    plan = compiled(inputs)
     end(show(plan, rows, as_json))
 
 
@@ -138,7 +154,7 @@ def preview(request: Request, rows: int, as_json: bool) -> None:
     within=cli,
 )
 def run(
-    request: Request,
+    inputs: Inputs,
     yes: bool,
     resume: bool,
     fresh: bool,
@@ -157,11 +173,11 @@ def run(
 
     if resume and fresh:
         raise click.UsageError("--resume goes on with a job, --fresh begins anew: not both")
-    request = replace(request, options=(*request.options, *_rejects_option(max_rejects)))
-    check_overrides(request)
+    inputs = replace(inputs, options=(*inputs.options, *_rejects_option(max_rejects)))
+    check_overrides(inputs)
     end(
         run_plan(
-            request, Outputs(**outputs), yes=yes, resume=resume, fresh=fresh, detach=detach, from_rejects=from_rejects
+            inputs, Outputs(**outputs), yes=yes, resume=resume, fresh=fresh, detach=detach, from_rejects=from_rejects
         )
     )
 
@@ -192,6 +208,39 @@ def resume(job_id: str, with_: tuple[str, ...], max_rejects: str | None, detach:
 
 def _rejects_option(value: str | None) -> tuple[str, ...]:
     return (f"max_rejects = {value}",) if value is not None else ()
+
+
+def _moment(context: click.Context, parameter: click.Parameter, value: str | None) -> int | None:
+    """A time in an ISO form, without an offset in UTC, as seconds since 1970."""
+    if value is None:
+        return None
+    from ddbetl.time import TimeError, zone
+    from ddbetl.time.in_turn import parser_in_turn
+
+    try:
+        return parser_in_turn((None,), zone("UTC"), 2000)(value) // 1000
+    except TimeError as error:
+        raise click.BadParameter(f"{error}; it looks like 2017-06-01 or 2017-06-01T00:00:00Z") from None
+
+
+@command(
+    takes_spec,
+    click.option(
+        "--at", metavar="TIME", callback=_moment, help="The moment to ask about, as in 2017-06-01; otherwise now."
+    ),
+    takes_progress,
+    takes_json,
+    within=cli,
+)
+def ttl(inputs: Inputs, at: int | None, progress: str, as_json: bool) -> None:
+    """Show when the rows of a spec expire, and write nothing.
+
+    Reads the tables and counts the rows that have expired by a moment, and for each month those that expire in it, by
+    the column that WITH (ttl_attribute = column) names.
+    """
+    from ddbetl.cli.ttl import show
+
+    end(show(compiled(inputs), at, progress, as_json))
 
 
 cli.add_command(jobs)
@@ -225,17 +274,24 @@ def describe(table: str, sample: int, as_json: bool, **connection: str | None) -
         out(page(report))
 
 
-@command(click.argument("name", metavar="[NAME]", required=False), within=cli)
-def functions(name: str | None) -> None:
+@command(
+    click.argument("name", metavar="[NAME]", required=False),
+    click.option("--using", metavar="FILE", help="The functions of a Python file, as USING brings them."),
+    within=cli,
+)
+def functions(name: str | None, using: str | None) -> None:
     """List the functions of the language, or explain one."""
-    from ddbetl.cli.functions import catalogue, page, unknown
+    from ddbetl.cli.functions import EVERYTHING, catalogue, own, page, unknown
 
+    found = own(using) if using is not None else EVERYTHING
     if name is None:
-        out(catalogue())
+        out(catalogue(found, using or ""))
         return
-    text = page(name)
+    if using is not None:
+        found = (*found, *EVERYTHING)
+    text = page(name, found)
     if text is None:
-        complain(unknown(name))
+        complain(unknown(name, found))
         end(ExitCode.SPEC_ERROR)
     else:
         out(text)

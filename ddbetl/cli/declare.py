@@ -19,6 +19,7 @@ from click.core import ParameterSource
 
 from ddbetl.cli.exit_codes import ExitCode
 from ddbetl.cli.terminal import complain, err, harmless, width
+from ddbetl.engine.folder import STATE_DIR
 from ddbetl.errors import DdbetlError, SpecError
 
 
@@ -182,7 +183,7 @@ def _inherited(context: click.Context, parameter: click.Parameter, value: str) -
 takes_state_dir = click.option(
     "--state-dir",
     metavar="FOLDER",
-    default=".ddbetl",
+    default=STATE_DIR,
     show_default=True,
     callback=_inherited,
     help="Where the jobs are.",

@@ -11,6 +11,7 @@ import re
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -176,11 +177,12 @@ def _facts(one: Job, now: datetime) -> Iterator[tuple[str, str]]:
     yield "target", record.target
     yield "started", f"{record.created[:19].replace('T', ' ')} UTC, {_ago(record.created, now)}"
     share = f"{percent(one.fraction)} done; " if one.fraction is not None else ""
-    skipped = f", {counts.skipped:,} skipped" if counts.skipped else ""
+    others = {"skipped": counts.skipped, "there already": counts.unchanged, "of a key met before": counts.collisions}
+    more = "".join(f", {number:,} {what}" for what, number in others.items() if number)
     yield (
         "progress",
         f"{share}{counts.read:,} read, {counts.filtered:,} filtered out, {counts.written:,} written, "
-        f"{counts.rejected:,} rejected{skipped}",
+        f"{counts.rejected:,} rejected{more}",
     )
     if one.running and one.progress is not None:
         yield "", _joined([progress_module.rates(one.progress), _left(one), _waiting(one)])
@@ -318,13 +320,13 @@ def as_value(one: Job, rejected: Rejects | None = None) -> dict[str, Any]:
         "started": record.created,
         "fraction": one.fraction,
         "pid": view.pid,
-        **{name: getattr(counts, name) for name in ("read", "filtered", "skipped", "written", "rejected")},
-        "by_reference": counts.by_reference,
+        **asdict(counts),
         "seconds": round(totals.seconds, 3),
         "runs": totals.runs,
         "retries": totals.retries,
         "read_units": sum(totals.read_units),
         "write_units": totals.write_units,
+        "target_read_units": totals.target_read_units,
         "rates": dict(view.rates),
         "fingerprint": record.fingerprint,
         "now": _moment(record.now),

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ddbetl.api import STATE_DIR
 from ddbetl.cli.terminal import pad, page_width, visible
+from ddbetl.engine.folder import STATE_DIR
 
 if TYPE_CHECKING:
     from ddbetl.jobs import Job

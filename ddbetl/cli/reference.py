@@ -20,6 +20,7 @@ from ddbetl.cli.exit_codes import MEANINGS
 from ddbetl.cli.functions import categories
 from ddbetl.codes import CODES
 from ddbetl.expressions.resolve import usage
+from ddbetl.functions.casts import STRICTNESS
 from ddbetl.functions.model import Example, Function
 
 NOTE = "<!-- Written by python -m ddbetl.cli.reference docs/ -->"
@@ -123,7 +124,21 @@ def functions_page() -> str:
         lines += ["", f"## {category.capitalize()}", "", links]
         for function in members:
             lines += ["", *_function(function)]
-    return "\n".join(lines) + "\n"
+    return "\n".join([*lines, "", *_casts()]) + "\n"
+
+
+def _casts() -> list[str]:
+    """Which casts there are, and what each takes."""
+    lines = [
+        "## What CAST takes",
+        "",
+        "A cast to the value's own type changes nothing. What a cast does not take is an error of the row; one that is "
+        "not here is an error of the spec where the type is known before the run, else of the row.",
+        "",
+        "| from | to | takes |",
+        "|---|---|---|",
+    ]
+    return [*lines, *(f"| {source} | {to} | {_cell(takes)} |" for source, to, takes in STRICTNESS)]
 
 
 def _function(function: Function) -> list[str]:

@@ -21,11 +21,14 @@ import click
 from ddbetl.cli import progress as progress_module
 from ddbetl.cli.describe import place
 from ddbetl.cli.exit_codes import ExitCode
-from ddbetl.cli.spec import Request, compiled, show_warnings
+from ddbetl.cli.spec import compiled, show_warnings
 from ddbetl.cli.summary import page
 from ddbetl.cli.terminal import complain, err, is_terminal, json_text, out, page_width, visible, wrapped
 from ddbetl.cli.wording import clock, counted
+from ddbetl.cli.writes import changes, effect, question
 from ddbetl.errors import DdbetlError, JobFailed
+from ddbetl.expressions.writing import Action
+from ddbetl.inputs import Inputs
 
 if TYPE_CHECKING:
     from ddbetl.api import Plan
@@ -76,7 +79,7 @@ def _is_metrics(name: str) -> bool:
 
 
 def run_plan(
-    request: Request,
+    inputs: Inputs,
     outputs: Outputs,
     *,
     yes: bool,
@@ -89,7 +92,7 @@ def run_plan(
     from ddbetl.cli.begin import background, goes_on, say_changed, unfinished
 
     check_files(outputs)
-    plan = compiled(request)
+    plan = compiled(inputs)
     write = plan.physical.write
     if write is None:
         complain("error: the spec has no target\n = INSERT INTO or --into TABLE gives it one")
@@ -97,12 +100,11 @@ def run_plan(
     if from_rejects is not None:
         plan = plan.over(from_rejects)
     job = None if fresh else unfinished(plan, outputs.state_dir)
-    if job is not None and job.view is not None:
-        err(header(plan.as_of(job.view)))
-    else:
-        err(header(plan))
+    resumed = plan.as_of(job.view) if job is not None and job.view is not None else None
+    err(header(resumed or plan))
+    if resumed is None:
         if not fresh:
-            say_changed(plan, request, outputs.state_dir, refuse=resume)
+            say_changed(plan, inputs, outputs.state_dir, refuse=resume)
         if resume:
             err("There is no unfinished job of this plan: it begins anew.")
     asking = is_terminal(sys.stdin) and not yes
@@ -111,15 +113,33 @@ def run_plan(
         return ExitCode.USAGE
     if job is not None and goes_on(job, ask=asking and not resume):
         if detach:
-            return background(job.id, outputs, request.options)
-        return carry_out(plan, outputs, job=job.id)
-    question = f"{'Begin anew, and write' if job is not None else 'Write'} to {write.table.name}?"
-    if not yes and not click.confirm(question, err=True):
-        err("Nothing was written.")
-        return ExitCode.INTERRUPTED
+            return background(job.id, outputs, inputs.options)
+        return carry_out(resumed or plan, outputs, job=job.id)
+    if not yes:
+        rows = None
+        if write.action is Action.DELETE:
+            rows = _counted(plan, outputs)
+            if rows == 0:
+                err("There is no such row: nothing is to be deleted.")
+                return ExitCode.DONE
+        if not click.confirm(question(plan, anew=job is not None, rows=rows), err=True):
+            err("Nothing was written.")
+            return ExitCode.INTERRUPTED
+    if write.create is not None:
+        err(f"Creating {write.table.name}, which takes some seconds.")
     if detach:
         return background(plan.begin(state_dir=outputs.state_dir), outputs)
     return carry_out(plan, outputs)
+
+
+def _counted(plan: Plan, outputs: Outputs) -> int:
+    """The rows of a plan, by a dry pass."""
+    from ddbetl.cli.dry import passed
+
+    err("Counting the rows that name what is to be deleted; --yes does without.")
+    report = passed(outputs.progress, lambda show, stop: plan.dry(progress=show, stop=stop))
+    err(f"{counted(report.progress.read, 'item')} read, {counted(report.rows, 'row')} found.")
+    return report.rows
 
 
 def resume_job(job_id: str, outputs: Outputs, *, options: Sequence[str] = (), detach: bool = False) -> int:
@@ -178,8 +198,9 @@ def header(plan: Plan) -> str:
         rows.append(("", visible(str(plan.rejects))))
     if list(source_places) != [target_place]:
         rows.append(("", "; ".join(source_places)))
-    rows.append(("into", f"{physical.write.table.name}, in place of items with the same key"))
+    rows.append(effect(physical))
     rows.append(("", target_place) if list(source_places) != [target_place] else ("at", target_place))
+    rows += [("first" if number == 0 else "", text) for number, text in enumerate(changes(plan))]
     rows += [("read" if number == 0 else "", text) for number, text in enumerate(read_rates(physical))]
     rows.append(("write", rate_text(physical.write.budget.units, physical.write.budget.basis)))
     if physical.limit is not None:
@@ -286,13 +307,14 @@ def interruptible(
     end: Callable[[int], object] = os._exit,
     signals: list[int] | None = None,
     last: Sequence[Progress] = (),
+    advice: str = "ddbetl jobs shows the job; ddbetl resume goes on with it.",
 ) -> Iterator[threading.Event]:
     """Give an event that the first Ctrl-C or SIGTERM within the context sets; the second one ends the process.
 
     A terminal that goes away (SIGHUP) ends nothing: the run goes on in silence, and its log tells of it.
 
     ``bars``: progress is drawn as bars, which show that the run is stopping, and hide the cursor. ``signals``: gets the
-    signals that came. ``last``: the progress as last seen, if any.
+    signals that came. ``last``: the progress as last seen, if any. ``advice``: said at the second signal.
     """
     stop = threading.Event()
     came = signals if signals is not None else []
@@ -305,7 +327,6 @@ def interruptible(
         came.append(number)
         if asked:
             so_far = f" after {last[0].written:,} items written" if last else ""
-            advice = "ddbetl jobs shows the job; ddbetl resume goes on with it."
             _say((b"\x1b[?25h" if bars else b"") + f"\nStopped at once{so_far}. {advice}\n".encode())
             end(ended_by(came))
             return

@@ -1,6 +1,6 @@
 """The spec that a command is about, and what the command line adds to it.
 
-In: the SPEC argument and the options that check, explain, preview and run share. Out: a ``Request``, and its plan.
+In: the SPEC argument and the options that check, explain, preview and run share. Out: ``Inputs``, and their plan.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ import functools
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +17,7 @@ import click
 
 from ddbetl.cli.terminal import complain, width
 from ddbetl.errors import ConnectionFailed, SpecError
+from ddbetl.inputs import Inputs
 
 if TYPE_CHECKING:
     from ddbetl.api import Plan
@@ -25,42 +26,12 @@ if TYPE_CHECKING:
 ENDINGS = (".ddbetl", ".sql")
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
-    """A spec with everything that the command line says about it."""
-
-    text: str
-    name: str
-    params: dict[str, str]
-    lets: tuple[str, ...]
-    options: tuple[str, ...]
-    into: str | None
-    on_conflict: str | None
-    region: str | None
-    profile: str | None
-    endpoint_url: str | None
-
-    def arguments(self) -> dict[str, Any]:
-        """The arguments of ``ddbetl.compile`` and ``ddbetl.check`` after the text."""
-        return {
-            "name": self.name,
-            "params": self.params,
-            "lets": self.lets,
-            "options": self.options,
-            "into": self.into,
-            "on_conflict": self.on_conflict,
-            "region": self.region,
-            "profile": self.profile,
-            "endpoint_url": self.endpoint_url,
-        }
-
-
-def compiled(request: Request, *, warn: bool = True) -> Plan:
+def compiled(inputs: Inputs, *, warn: bool = True) -> Plan:
     """Look the tables up and make the plan; its warnings go to standard error."""
-    import ddbetl
+    from ddbetl import api
 
-    with naming_profile(request.profile):
-        plan = ddbetl.compile(request.text, **request.arguments())
+    with naming_profile(inputs.profile):
+        plan = api.compiled(inputs)
     if warn:
         show_warnings(plan)
     return plan
@@ -85,15 +56,15 @@ def naming_profile(profile: str | None) -> Iterator[None]:
         raise
 
 
-def check_overrides(request: Request) -> None:
+def check_overrides(inputs: Inputs) -> None:
     """Refuse wrong --let and --with all at once, together with what is wrong in the text of the spec."""
-    if not request.lets and not request.options:
+    if not inputs.lets and not inputs.options:
         return
     from ddbetl.diagnostics import Diagnostic
     from ddbetl.source import SourceText
     from ddbetl.syntax import parser
 
-    spec = SourceText(request.text, request.name)
+    spec = SourceText(inputs.text, inputs.name)
     found: list[Diagnostic] = []
 
     def collect(parse: Callable[[], object]) -> bool:
@@ -104,8 +75,8 @@ def check_overrides(request: Request) -> None:
             return False
         return True
 
-    lets = [collect(lambda let=let: parser.parse_let(let, f"--let {let!r}")) for let in request.lets]  # type: ignore[misc]
-    options = [collect(lambda one=one: parser.parse_option(one, f"--with {one!r}")) for one in request.options]  # type: ignore[misc]
+    lets = [collect(lambda let=let: parser.parse_let(let, f"--let {let!r}")) for let in inputs.lets]  # type: ignore[misc]
+    options = [collect(lambda one=one: parser.parse_option(one, f"--with {one!r}")) for one in inputs.options]  # type: ignore[misc]
     if not all((*lets, *options)):
         mistakes, found = found, []
         collect(lambda: parser.parse(spec))
@@ -149,12 +120,12 @@ def _decoded(content: bytes, name: str) -> str:
 
 
 def takes_spec(command: Callable[..., None]) -> Callable[..., None]:
-    """Give a command the argument SPEC and the options that go with it; it gets them as one ``Request``."""
+    """Give a command the argument SPEC and the options that go with it; it gets them as ``Inputs``."""
 
     @functools.wraps(command)
-    def with_request(*, spec: str, param: tuple[tuple[str, str], ...], **given: Any) -> None:
+    def with_inputs(*, spec: str, param: tuple[tuple[str, str], ...], **given: Any) -> None:
         text, name = read_spec(spec)
-        request = Request(
+        inputs = Inputs(
             text,
             name,
             params=dict(param),
@@ -162,12 +133,12 @@ def takes_spec(command: Callable[..., None]) -> Callable[..., None]:
             options=given.pop("with_"),
             **{key: given.pop(key) for key in ("into", "on_conflict", "region", "profile", "endpoint_url")},
         )
-        check_overrides(request)
-        command(request, **given)
+        check_overrides(inputs)
+        command(inputs, **given)
 
     for decorate in reversed(_SPEC_OPTIONS):
-        with_request = decorate(with_request)
-    return with_request
+        with_inputs = decorate(with_inputs)
+    return with_inputs
 
 
 def takes_connection(command: Callable[..., None]) -> Callable[..., None]:

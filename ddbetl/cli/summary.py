@@ -12,35 +12,51 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ddbetl.cli.next_steps import command, commands
+from ddbetl.cli.preview import value_text
 from ddbetl.cli.terminal import Column, fitted, page_width, table, visible, wrapped
 from ddbetl.cli.wording import counted, percent, spent, units, units_of
+from ddbetl.engine.report import REPORT
 from ddbetl.engine.state import resume_command
+from ddbetl.expressions.writing import Action
 
 if TYPE_CHECKING:
     from ddbetl.engine.report import Progress, RunReport, TableProgress
 
 # A rate this near to its budget was held by it.
 NEAR = 0.85
-# So many causes of rejects are shown, the most frequent ones.
+# So many causes of rejects are shown, the most frequent ones; so many rows that met another's key.
 CAUSES = 8
+PAIRS = 3
+
+# What is done to the target, and where: "17 items written to Orders".
+DONE = {
+    Action.MERGE: ("merged", "merged into"),
+    Action.MERGE_EXISTING: ("merged", "merged into"),
+    Action.DELETE: ("deleted", "deleted from"),
+}
 
 
 def page(report: RunReport, inputs: Mapping[str, Any]) -> str:
     """The summary as text; ``inputs``: what the run's plan was compiled from, see Inputs."""
     lines = [_table(report), "", _headline(report)]
     lines += [wrapped("  ", fact, page_width()) for fact in _facts(report)]
-    return "\n".join([*lines, *_rejects(report), *_next(report, inputs)])
+    return "\n".join([*lines, *_collisions(report), *_rejects(report), *_next(report, inputs)])
+
+
+def _done(report: RunReport) -> tuple[str, str]:
+    return DONE.get(Action(report.action), ("written", "written to"))
 
 
 def _table(report: RunReport) -> str:
     progress = report.progress
-    skipped = progress.skipped > 0
+    skipped, unchanged = progress.skipped > 0, progress.unchanged > 0
     columns = [
         Column("table", least=12, middle=True),
         Column("read", right=True),
         Column("filtered", right=True, spare=True),
         *([Column("skipped", right=True)] if skipped else []),
-        Column("written", right=True),
+        *([Column("there already", right=True)] if unchanged else []),
+        Column(_done(report)[0], right=True),
         Column("rejected", right=True),
         Column("units", right=True, spare=True),
         Column("seconds", right=True, spare=True),
@@ -52,6 +68,7 @@ def _table(report: RunReport) -> str:
             f"{one.read:,}",
             f"{one.filtered:,}",
             *([f"{one.skipped:,}"] if skipped else []),
+            *([f"{one.unchanged:,}"] if unchanged else []),
             f"{one.written:,}",
             f"{one.rejected:,}",
             units(cost),
@@ -69,22 +86,23 @@ def _headline(report: RunReport) -> str:
     progress = report.progress
     items = counted(progress.written, "item")
     time = spent(report.seconds)
+    done = f"{_done(report)[1]} {report.target}."
     match report.outcome:
         case "interrupted":
             share = f", at {percent(progress.fraction)}" if progress.fraction is not None else ""
             word, colour, rest = (
                 "Interrupted",
                 "yellow",
-                f" after {time}{share}: {items} written to {report.target}.",
+                f" after {time}{share}: {items} {done}",
             )
         case "limit":
             word, colour, rest = (
                 "Done",
                 "green",
-                f" in {time}, at the spec's LIMIT: {items} written to {report.target}.",
+                f" in {time}, at the spec's LIMIT: {items} {done}",
             )
         case _:
-            word, colour, rest = "Done", "green", f" in {time}: {items} written to {report.target}."
+            word, colour, rest = "Done", "green", f" in {time}: {items} {done}"
     return click.style(word, fg=colour, bold=True) + fitted(word + rest).removeprefix(word)
 
 
@@ -93,7 +111,11 @@ def _facts(report: RunReport) -> list[str]:
     facts = [f"{units_of(progress.read_units, 'read')}, {units_of(progress.write_units, 'write')}"]
     if report.seconds > 0:
         facts[0] += f"; {progress.read / report.seconds:,.0f} items/s read, "
-        facts[0] += f"{progress.written / report.seconds:,.0f} written"
+        facts[0] += f"{progress.written / report.seconds:,.0f} {_done(report)[0]}"
+    if progress.target_read_units:
+        facts.append(f"{units_of(progress.target_read_units, 'read')} to compare what the target has already")
+    if report.collisions is not None and not progress.collisions and report.outcome != "interrupted":
+        facts.append(f"no two rows had one key of {report.target}")
     if progress.write_budget and progress.write_units >= NEAR * progress.write_budget * report.seconds > 0:
         facts.append(f"the write budget was the limit: {progress.write_budget:,.0f} units/s")
     if progress.retries:
@@ -101,6 +123,33 @@ def _facts(report: RunReport) -> list[str]:
     if report.by_reference:
         facts.append(f"{counted(report.by_reference, 'row')} took the exact, slower path (see docs/explain.md)")
     return facts
+
+
+def _collisions(report: RunReport) -> list[str]:
+    """Rows that met a key of the target that another source row had, and what became of them."""
+    count = report.progress.collisions
+    if not count:
+        return []
+    what = {
+        "reject": "They are rejected: the first row of each key is what the target has.",
+        "allow": "They were written all the same: the later row is what the target has.",
+    }.get(report.collisions or "", "")
+    if report.action == Action.KEEP_NEWEST:
+        what = "The newest of each key is what the target has."
+    title = "1 row has" if count == 1 else f"{count:,} rows have"
+    lines = ["", click.style(f"{title} a key of {report.target} that another row had before", fg="yellow", bold=True)]
+    lines += [fitted(f"  {what}")] if what else []
+    for pair in report.pairs[:PAIRS]:
+        rows = " and ".join(f"{row.table} {key_text(row.key)}" for row in (pair.first, pair.later))
+        lines.append(wrapped("  ", f"{key_text(pair.key)}: {rows}", page_width(), indent="    "))
+    if len(report.pairs) > PAIRS:
+        lines.append(f"  The first {len(report.pairs)}: {visible(str(Path(report.folder) / REPORT))}")
+    return lines
+
+
+def key_text(key: Mapping[str, Any]) -> str:
+    """A key in DynamoDB JSON as a person writes it."""
+    return visible(", ".join(f"{name} = {value_text(value)}" for name, value in key.items()))
 
 
 def _rejects(report: RunReport) -> list[str]:

@@ -85,6 +85,9 @@ def report_of(one: Job, state_dir: str) -> RunReport:
         causes=tuple(RejectCause(c.code, c.message, c.count) for c in rejected.causes) if rejected is not None else (),
         rejects=str(rejected.path) if rejected is not None and rejected.path is not None else None,
         folder=str(one.folder),
+        action=one.view.record.action,
+        collisions=one.view.record.collisions,
+        pairs=one.view.pairs,
     )
 
 

@@ -1,28 +1,27 @@
 """A page's rows as requests in which no key stands twice.
 
 In: the finished bodies of a page, and its rows that came by reference. Out: batches. Invariants: every row is in
-exactly one batch; BatchWriteItem takes every batch; of a page's rows with one key, each is sent when the one before is
-written, so that the last one stays.
+exactly one batch; the server takes every batch but those of rows that need a request of their own; of a page's rows
+with one key, each is sent when the one before is written, so that the last one stays.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Any
 
-from ddbetl.connectors.dynamodb.requests import (
-    BatchWriteAnswer,
-    batch_write_body,
-    entries_of,
-    key_contents,
-    put_entry,
-)
+import msgspec
+
+from ddbetl.connectors.dynamodb import requests
+from ddbetl.connectors.dynamodb.requests import BatchWriteAnswer
 from ddbetl.engine.rows import Row, canonical
 from ddbetl.engine.transform import Body
 from ddbetl.errors import RowError
-from ddbetl.expressions.projection import BATCH, KeyAttribute
+from ddbetl.expressions.projection import BATCH
+from ddbetl.expressions.writing import Form
 from ddbetl.types import TAG_OF
 
 # Bytes of one request, short of DynamoDB's 16 MB. Source: BatchWriteItem API reference.
@@ -30,16 +29,21 @@ LARGEST_REQUEST = 12 * 2**20
 
 Key = tuple[str, ...]
 
+_attribute = msgspec.json.Decoder(dict[str, Any])
+_content = msgspec.json.Decoder(dict[str, str])
+
 
 @dataclass(slots=True)
 class Batch:
-    """A BatchWriteItem request. ``positions``: its rows' places in the page, in the body's order. ``units``: what it
-    will probably use. ``then``: what may be sent when this one is written."""
+    """A request of many rows. ``positions``: its rows' places in the page, in the body's order. ``units``: what it
+    will probably use. ``then``: what may be sent when this one is written. ``single``: it is no request but one row
+    that no entry can say, as a put; it needs a request of its own."""
 
     content: bytes | memoryview
     positions: tuple[int, ...]
     units: float
     then: Batch | None = None
+    single: bool = False
 
     def chain(self) -> Iterator[Batch]:
         """The batch and what follows it."""
@@ -58,19 +62,23 @@ class Batch:
 
 
 @dataclass(frozen=True, slots=True)
-class _Put:
+class _Entry:
     position: int
-    entry: bytes
+    content: bytes
     key: Key
     units: float
+    single: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Batching:
-    """How rows become requests to one table."""
+    """How rows become requests of a form."""
 
-    table: str
-    key: tuple[KeyAttribute, ...]
+    form: Form
+
+    @property
+    def table(self) -> str:
+        return self.form.table
 
     def batches(self, bodies: Sequence[Body], rows: Sequence[tuple[int, Row]], repeats: bool) -> list[Batch]:
         """The batches of a page's bodies and further rows, by position. ``repeats``: whether a key may stand twice in
@@ -78,22 +86,22 @@ class Batching:
         whole = [Batch(body.content, body.positions, body.units) for body in bodies]
         if not rows and not repeats:
             return whole
-        puts = [_Put(position, put_entry(row.item), row.key, write_units(row.size)) for position, row in rows]
+        entries = [self._entry(position, row) for position, row in rows]
         keys = [self.keys(body.content) for body in bodies]
         seen = Counter(key for some in keys for key in some)
-        seen.update(put.key for put in puts)
+        seen.update(entry.key for entry in entries)
         twice = {key for key, count in seen.items() if count > 1}
         out: list[Batch] = []
-        apart = [put for put in puts if put.key in twice]
+        apart = [entry for entry in entries if entry.key in twice]
         for batch, its in zip(whole, keys, strict=True):
             if twice.isdisjoint(its):
                 out.append(batch)
                 continue
-            for put in self._puts(batch, its):
-                (apart if put.key in twice else puts).append(put)
-        out += self._filled([put for put in puts if put.key not in twice])
+            for entry in self._entries(batch, its):
+                (apart if entry.key in twice else entries).append(entry)
+        out += self._filled([entry for entry in entries if entry.key not in twice])
         if apart:
-            out.append(self._in_order(sorted(apart, key=lambda put: put.position)))
+            out.append(self._in_order(sorted(apart, key=lambda entry: entry.position)))
         return out
 
     def cut(self, batch: Batch, rows: int) -> Batch:
@@ -102,9 +110,9 @@ class Batching:
         for one in batch.chain():
             here = min(rows, len(one.positions))
             if here == len(one.positions):
-                kept.append(Batch(one.content, one.positions, one.units))
+                kept.append(Batch(one.content, one.positions, one.units, single=one.single))
             elif here:
-                content = batch_write_body(self.table, entries_of(one.content)[:here])
+                content = self.body(self.entries(one.content)[:here])
                 kept.append(Batch(content, one.positions[:here], one.units * here / len(one.positions)))
             rows -= here
         return _chained(kept)
@@ -114,12 +122,12 @@ class Batching:
         places = dict(zip(self.keys(batch.content), batch.positions, strict=True))
         share = batch.units / len(batch.positions)
         return [
-            Batch(batch_write_body(self.table, [entry]), (places[key],), share)
-            for entry, key in zip(entries_of(content), self.keys(content), strict=True)
+            Batch(self.body([entry]), (places[key],), share, single=batch.single)
+            for entry, key in zip(self.entries(content), self.keys(content), strict=True)
         ]
 
     def checked(self, content: bytes | memoryview, answer: BatchWriteAnswer) -> BatchWriteAnswer:
-        """The answer to a request, with the entries that come back as they were sent.
+        """The answer to a BatchWriteItem, with the entries that come back as they were sent.
 
         Raises ValueError where they are not some of the request's, each once.
         """
@@ -128,60 +136,81 @@ class Batching:
             return answer
         if list(back) != [self.table]:
             raise ValueError(f"UnprocessedItems names another table than {self.table}")
-        sent = dict(zip(self.keys(content), entries_of(content), strict=True))
+        sent = dict(zip(self.keys(content), self.entries(content), strict=True))
         try:
-            keys = self.keys(batch_write_body(self.table, back[self.table]))
-            left = [sent.pop(key) for key in keys]
+            returned = [requests.attributes_of(entry, self.form.entry) for entry in back[self.table]]
+            left = [sent.pop(self._key(attributes)) for attributes in returned]
         except (LookupError, RowError) as error:
             raise ValueError("UnprocessedItems holds an item that was not sent, or one twice") from error
         return BatchWriteAnswer({self.table: left}, answer.consumed_capacity)
 
     def keys(self, content: bytes | memoryview) -> list[Key]:
         """The target's key of each row of a request, equal for equal keys."""
-        names = [attribute.name for attribute in self.key]
-        tags = [TAG_OF[attribute.type] for attribute in self.key]
-        return [
-            tuple(
-                canonical(attribute.type, found[tag])
-                for attribute, tag, found in zip(self.key, tags, contents, strict=True)
-            )
-            for contents in key_contents(content, names)
-        ]
+        return [self._key(requests.attributes_of(entry)) for entry in self.entries(content)]
 
-    def _puts(self, batch: Batch, keys: Sequence[Key]) -> list[_Put]:
+    def entries(self, content: bytes | memoryview) -> list[msgspec.Raw]:
+        """The raw entries of a request."""
+        return requests.entries_of(content)
+
+    def body(self, entries: Iterable[bytes | msgspec.Raw]) -> bytes:
+        """A request of raw entries."""
+        return requests.batch_body(self.form, entries)
+
+    def item(self, entry: bytes | msgspec.Raw) -> dict[str, dict[str, Any]]:
+        """What an entry holds, in DynamoDB JSON: the item, the attributes of an update with the key, or the key to
+        delete."""
+        return {name: _attribute.decode(raw) for name, raw in requests.attributes_of(entry).items()}
+
+    def key_of(self, item: Mapping[str, Mapping[str, str]]) -> Key:
+        """The key of an item in DynamoDB JSON, equal for equal keys."""
+        return tuple(canonical(one.type, item[one.name][TAG_OF[one.type]]) for one in self.form.key)
+
+    def _key(self, attributes: Mapping[str, msgspec.Raw]) -> Key:
+        return self.key_of({name: _content.decode(attributes[name]) for name in self.form.keys})
+
+    def _entry(self, position: int, row: Row) -> _Entry:
+        content, units = requests.entry(self.form, row.item), write_units(row.size)
+        if content is None:
+            return _Entry(position, requests.put_entry(row.item), row.key, units, single=True)
+        return _Entry(position, content, row.key, units)
+
+    def _entries(self, batch: Batch, keys: Sequence[Key]) -> list[_Entry]:
         share = batch.units / len(batch.positions)
-        entries = zip(batch.positions, entries_of(batch.content), keys, strict=True)
-        return [_Put(position, bytes(entry), key, share) for position, entry, key in entries]
+        entries = zip(batch.positions, self.entries(batch.content), keys, strict=True)
+        return [_Entry(position, bytes(entry), key, share) for position, entry, key in entries]
 
-    def _filled(self, puts: Sequence[_Put]) -> list[Batch]:
+    def _filled(self, entries: Sequence[_Entry]) -> list[Batch]:
         """Batches as large as they may be, of rows with different keys."""
-        out: list[Batch] = []
-        some: list[_Put] = []
+        out = [self._batch([entry]) for entry in entries if entry.single]
+        some: list[_Entry] = []
         size = 0
-        for put in puts:
-            if some and (len(some) == BATCH or size + len(put.entry) > LARGEST_REQUEST):
+        for entry in entries:
+            if entry.single:
+                continue
+            if some and (len(some) == BATCH or size + len(entry.content) > LARGEST_REQUEST):
                 out.append(self._batch(some))
                 some, size = [], 0
-            some.append(put)
-            size += len(put.entry)
+            some.append(entry)
+            size += len(entry.content)
         if some:
             out.append(self._batch(some))
         return out
 
-    def _in_order(self, puts: Sequence[_Put]) -> Batch:
+    def _in_order(self, entries: Sequence[_Entry]) -> Batch:
         """Batches one after the other: first the first row of each key, then the second one, and so on."""
-        layers: list[list[_Put]] = []
+        layers: list[list[_Entry]] = []
         seen: Counter[Key] = Counter()
-        for put in puts:
-            if seen[put.key] == len(layers):
+        for entry in entries:
+            if seen[entry.key] == len(layers):
                 layers.append([])
-            layers[seen[put.key]].append(put)
-            seen[put.key] += 1
+            layers[seen[entry.key]].append(entry)
+            seen[entry.key] += 1
         return _chained([batch for layer in layers for batch in self._filled(layer)])
 
-    def _batch(self, puts: Sequence[_Put]) -> Batch:
-        content = batch_write_body(self.table, [put.entry for put in puts])
-        return Batch(content, tuple(put.position for put in puts), sum(put.units for put in puts))
+    def _batch(self, entries: Sequence[_Entry]) -> Batch:
+        units = sum(entry.units for entry in entries)
+        content = self.body([entry.content for entry in entries])
+        return Batch(content, tuple(entry.position for entry in entries), units, single=entries[0].single)
 
 
 def _chained(batches: Sequence[Batch]) -> Batch:

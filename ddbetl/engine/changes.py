@@ -24,6 +24,7 @@ def changes(record: JobRecord, fingerprint: str, identity: Mapping[str, Any], te
     found = [
         *_values("parameter", before.get("parameters", ()), identity["parameters"]),
         *_values("LET", before.get("lets", ()), identity["lets"]),
+        *_files(before.get("files", ()), identity.get("files", ())),
         *_tables(before.get("tables", ()), identity["tables"]),
         *_target(before.get("target"), identity["target"]),
         *(
@@ -43,7 +44,15 @@ def changes(record: JobRecord, fingerprint: str, identity: Mapping[str, Any], te
 
 
 # Parts of the identity whose value can be shown, and those that only the spec's text can show.
-NAMES = {"limit": "LIMIT", "on_conflict": "ON CONFLICT", "on_error": "ON ERROR", "zone": "timezone"}
+NAMES = {
+    "limit": "LIMIT",
+    "on_conflict": "ON CONFLICT",
+    "newest": "KEEP NEWEST BY",
+    "collisions": "collisions",
+    "ttl_attribute": "ttl_attribute",
+    "on_error": "ON ERROR",
+    "zone": "timezone",
+}
 PARTS = {"where": "WHERE", "columns": "the columns of SELECT", "star": "the columns of SELECT"}
 
 
@@ -57,6 +66,15 @@ def _values(kind: str, before: Iterable[Sequence[str]], now: Iterable[Sequence[s
     for name in sorted({*was, *is_}):
         if was.get(name) != is_.get(name):
             yield f"{kind} {name}: it was {was.get(name, 'not there')}, and is {is_.get(name, 'not there')}"
+
+
+def _files(before: Iterable[Sequence[str]], now: Iterable[Sequence[str]]) -> Iterator[str]:
+    was, is_ = {name: digest for name, digest in before}, {name: digest for name, digest in now}  # noqa: C416
+    for name in sorted(was.keys() & is_.keys()):
+        if was[name] != is_[name]:
+            yield f"the file {name} has changed"
+    yield from (f"the file {name} is not used any more" for name in sorted(was.keys() - is_.keys()))
+    yield from (f"the file {name} is used, and was not" for name in sorted(is_.keys() - was.keys()))
 
 
 def _tables(before: Sequence[Sequence[str]], now: Sequence[Sequence[str]]) -> Iterator[str]:

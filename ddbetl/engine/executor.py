@@ -15,7 +15,6 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -27,6 +26,7 @@ import msgspec
 from ddbetl.connectors.dynamodb.access import Access
 from ddbetl.connectors.dynamodb.retry import RetryPolicy
 from ddbetl.engine.batches import Batch, Batching
+from ddbetl.engine.collisions import KeysSeen
 from ddbetl.engine.flow import BoundedQueue
 from ddbetl.engine.log import EventLog
 from ddbetl.engine.meter import Meter
@@ -39,14 +39,13 @@ from ddbetl.engine.report import Progress
 from ddbetl.engine.sending import Course, Sender
 from ddbetl.engine.splits import Ledger, Page
 from ddbetl.engine.store import JobStore, Totals
-from ddbetl.engine.transform import PageInput
+from ddbetl.engine.transforming import transform
 from ddbetl.engine.writing import Batches, Writing
 from ddbetl.errors import JobFailed
+from ddbetl.expressions.writing import ENTRIES, Form
 from ddbetl.plan.catalog import Connection
-from ddbetl.plan.physical import WriteExec, PhysicalPlan
+from ddbetl.plan.physical import PhysicalPlan, WriteExec
 
-# Pages that one DuckDB statement transforms, at most: enough to hide what a statement costs by itself.
-GROUP = 4
 # Bytes that wait: pages for the transform; request bodies, and the pages that they keep alive, for the writers.
 PAGES_WAITING = 16 * 2**20
 BODIES_WAITING = 64 * 2**20
@@ -93,6 +92,8 @@ class Job:
     source: Callable[[Mapping[Connection, Sender]], Source]
     # The rows are chosen ones, of which the server may well refuse all.
     chosen: bool
+    # The target keys of the rows so far; None where no two can have one.
+    seen: KeysSeen | None
     course: Course = field(default_factory=Course)
     rejects: Rejects = field(init=False)
     _committing: asyncio.Lock = field(default_factory=asyncio.Lock)
@@ -102,16 +103,16 @@ class Job:
 
     async def run(self, stop: Event, outlook: Outlook) -> None:
         """Run to the end, to the LIMIT, or until ``stop`` is set."""
-        written = sum(split.tally.written for split in self.ledger.splits)
+        written = sum(split.counts.written for split in self.ledger.splits)
         self.course.left = max(0, self.plan.limit - written) if self.plan.limit is not None else None
         senders = {connection: self._sender(access) for connection, access in self.access.items()}
         pages: BoundedQueue[Page] = BoundedQueue(PAGES_WAITING)
         batches: Batches = BoundedQueue(BODIES_WAITING)
-        reading = Reading(self.source(senders), pages, self.ledger, self.meter, self.course, self.log)
-        batching = Batching(self.write.table.name, self.write.key)
+        reading = Reading(self.source(senders), pages, self.ledger, self.course)
+        batching = Batching(Form(ENTRIES[self.write.action], self.write.table.name, self.write.key))
         writing = Writing(
-            senders[self.write.table.connection], batching, self.meter.write, batches, self.course, self.rejects,
-            written=written > 0 or self.chosen,
+            senders[self.write.table.connection], batching, self.write, self.meter.write, self.meter.reads, batches,
+            self.course, self.rejects, written=written > 0 or self.chosen,
         )  # fmt: skip
         try:
             async with asyncio.TaskGroup() as background:
@@ -153,6 +154,7 @@ class Job:
     def _background(self, senders: Sequence[Sender], outlook: Outlook) -> list[Coroutine[Any, Any, None]]:
         rated = [Rated(table.scan.table, "read", table.budget) for table in self.meter.tables]
         rated.append(Rated(self.write.table, "write", self.meter.write))
+        rated.append(Rated(self.write.table, "read", self.meter.reads))
         rates = {"read": self.plan.logical.read, "write": self.plan.logical.write}
         # What was asked for before the run is in its plan.
         follow = Rates(rated, rates, self.access, self.store.rates, self.log, known=dict(self.store.rates()))
@@ -230,11 +232,17 @@ class Job:
 
     def _taken(self) -> Callable[[], None]:
         """A commit of what has changed until now."""
-        moved, rejects = self.ledger.take()
+        moved = self.ledger.take()
         now = self.meter.progress()
         units = tuple(table.units for table in now.tables)
-        totals = Totals(now.seconds, units, now.write_units, now.retries, self.before.runs + 1)
-        return lambda: self.store.commit(moved, rejects, totals, msgspec.json.encode(now))
+        totals = Totals(now.seconds, units, now.write_units, now.target_read_units, now.retries, self.before.runs + 1)
+
+        def commit() -> None:
+            # The keys of every page that is done must outlast whatever its position does.
+            length = self.seen.sync() if self.seen is not None else 0
+            self.store.commit(moved.splits, moved.rejects, totals, msgspec.json.encode(now), moved.pairs, length)
+
+        return commit
 
     async def _end_early(
         self,
@@ -263,29 +271,20 @@ class Job:
     # Transforming
 
     async def _transform(self, pages: BoundedQueue[Page], batches: Batches, batching: Batching) -> None:
-        loop = asyncio.get_running_loop()
-        work = PageWork(self.plan.transform, self.write)
-        with ThreadPoolExecutor(max_workers=1, thread_name_prefix="ddbetl-transform") as thread:
-            try:
-                while (first := await pages.get()) is not None:
-                    group = [first, *pages.get_more(GROUP - 1)]
-                    inputs = [self._input(page) for page in group]
-                    results = await loop.run_in_executor(thread, work.run, inputs)
-                    for page, result in zip(group, results, strict=True):
-                        # What LIMIT or a stop leaves over is not done.
-                        if not self.course.ended:
-                            await self._hand_over(page, result, batches, batching)
-            finally:
-                # In its own thread, behind what may still run there when the job is being cancelled.
-                thread.submit(work.close).result()
-        batches.close()
+        async def hand_over(page: Page, result: PageResult) -> None:
+            # What LIMIT or a stop leaves over is not done.
+            if not self.course.ended:
+                await self._hand_over(page, result, batches, batching)
 
-    def _input(self, page: Page) -> PageInput:
-        return PageInput(page.items, page.count, page.table.scan.table.name, self.plan.now.millis)
+        names = [table.name for table in self.store.record.tables]
+        work = PageWork(self.plan.transform, self.write, self.seen, names)
+        await transform(pages, work, self.plan.now.millis, hand_over)
+        batches.close()
 
     async def _hand_over(self, page: Page, result: PageResult, batches: Batches, batching: Batching) -> None:
         """Give a page's rows to the writers, and record those that cannot be written."""
-        page.add(filtered=result.filtered, by_reference=result.by_reference)
+        page.add(filtered=result.filtered, by_reference=result.by_reference, collisions=result.collided)
+        page.pairs += map(msgspec.json.encode, result.collisions)
         if result.failures:
             self.rejects.add(page, result.failures, sum(batch.rows for batch in result.batches))
         # A batch keeps its page until it is written, for the rejects: few rows of a large page weigh much.

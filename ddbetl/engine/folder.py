@@ -15,6 +15,16 @@ from pathlib import Path
 
 from ddbetl.errors import JobFailed
 
+# The state folder, where --state-dir names no other; in it, the folder of all jobs; in a job's own, its log.
+STATE_DIR = ".ddbetl"
+JOBS = "jobs"
+LOG = "log"
+
+
+def job_folder(state_dir: str | os.PathLike[str], job_id: str) -> Path:
+    """Where a job keeps all that it has."""
+    return Path(state_dir) / JOBS / job_id
+
 
 @contextmanager
 def writing() -> Iterator[None]:

@@ -8,46 +8,12 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 
 from ddbetl.connectors.dynamodb.budget import WINDOW, Budget
+from ddbetl.engine.counts import Tally
 from ddbetl.engine.report import Progress, TableProgress
 from ddbetl.plan.physical import ScanExec
-
-
-@dataclass(slots=True)
-class Tally:
-    """What became of items: see TableProgress."""
-
-    read: int = 0
-    filtered: int = 0
-    passed: int = 0
-    written: int = 0
-    rejected: int = 0
-    skipped: int = 0
-    by_reference: int = 0
-
-    def add(
-        self,
-        read: int = 0,
-        filtered: int = 0,
-        passed: int = 0,
-        written: int = 0,
-        rejected: int = 0,
-        skipped: int = 0,
-        by_reference: int = 0,
-    ) -> None:
-        self.read += read
-        self.filtered += filtered
-        self.passed += passed
-        self.written += written
-        self.rejected += rejected
-        self.skipped += skipped
-        self.by_reference += by_reference
-
-    def counts(self) -> dict[str, int]:
-        """The numbers by name, as ``add`` takes them."""
-        return {field.name: getattr(self, field.name) for field in fields(self)}
 
 
 @dataclass(slots=True)
@@ -85,6 +51,8 @@ class TableMeter:
             segments_done=self.segments_done,
             segments_read=self.segments_read,
             seconds=(self.ended if self.ended is not None else now) - self.started,
+            unchanged=self.tally.unchanged,
+            collisions=self.tally.collisions,
         )
 
     def fraction(self) -> float:
@@ -97,10 +65,12 @@ class TableMeter:
 
 @dataclass(slots=True)
 class Meter:
-    """The counters of a run; ``clock`` counts seconds. ``waits``: what each table's requests wait for, by its name."""
+    """The counters of a run; ``clock`` counts seconds. ``write``, ``reads``: the target's budgets; it is read to see
+    what is there already. ``waits``: what each table's requests wait for, by its name."""
 
     tables: list[TableMeter]
     write: Budget
+    reads: Budget
     clock: Callable[[], float]
     started: float
     retries: int = 0
@@ -138,6 +108,7 @@ class Meter:
             write_units=self.write.used,
             write_rate=self.write.recent_rate(),
             write_budget=self.write.rate,
+            target_read_units=self.reads.used,
             retries=self.retries,
             waiting=self.waiting,
         )

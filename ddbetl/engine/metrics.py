@@ -69,7 +69,13 @@ def _metrics(progress: Progress, target: str) -> Iterable[_Metric]:
         "items_written_total", "counter", "Rows of a source table that the target has.", (t.written for t in sources)
     )
     yield each("items_rejected_total", "counter", "Items that went to the rejects.", (t.rejected for t in sources))
-    yield each("items_skipped_total", "counter", "Items left out by ON ERROR SKIP.", (t.skipped for t in sources))
+    yield each(
+        "items_skipped_total", "counter", "Items left out by ON ERROR or ON CONFLICT.", (t.skipped for t in sources)
+    )
+    yield each("items_unchanged_total", "counter", "Items that the target has already.", (t.unchanged for t in sources))
+    yield each(
+        "collisions_total", "counter", "Rows whose target key another row had before.", (t.collisions for t in sources)
+    )
     yield each("items_expected", "gauge", "Items by DynamoDB's own count.", (t.expected or None for t in sources))
     yield each("read_units_total", "counter", "Read units used.", (t.units for t in sources))
     yield each("read_units_per_second", "gauge", "Read units used in the last seconds.", (t.rate for t in sources))
@@ -82,6 +88,10 @@ def _metrics(progress: Progress, target: str) -> Iterable[_Metric]:
         "write_units_per_second", "gauge", "Write units used in the last seconds.", progress.write_rate, **written
     )
     yield one("write_budget_units_per_second", "gauge", "Write units allowed.", progress.write_budget, **written)
+    yield one(
+        "target_read_units_total", "counter", "Read units used to look at what is there already.",
+        progress.target_read_units, **written,
+    )  # fmt: skip
     yield one("retries_total", "counter", "Requests that were repeated.", progress.retries)
     yield one("items_per_second", "gauge", "Items finished in the last seconds.", progress.items_per_second)
     yield one("progress_ratio", "gauge", "The part of the run that is done, from 0 to 1.", progress.fraction)

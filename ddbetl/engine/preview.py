@@ -45,9 +45,12 @@ class Preview:
     stopped: bool = False
 
 
-async def preview(plan: PhysicalPlan, access: Mapping[Connection, Access], rows: int) -> Preview:
-    """The first rows, table after table."""
-    gathered = _Gathered(plan, min(rows, plan.limit) if plan.limit is not None else rows)
+async def preview(
+    plan: PhysicalPlan, access: Mapping[Connection, Access], rows: int, most_read: int | None = None
+) -> Preview:
+    """The first rows, table after table; after ``most_read`` items, or very many, no more are looked for."""
+    wanted = min(rows, plan.limit) if plan.limit is not None else rows
+    gathered = _Gathered(plan, wanted, MOST_READ if most_read is None else most_read)
     clients = {connection: one.client() for connection, one in access.items()}
     try:
         for scan in plan.scans:
@@ -66,10 +69,15 @@ async def preview(plan: PhysicalPlan, access: Mapping[Connection, Access], rows:
 
 
 class _Gathered:
-    def __init__(self, plan: PhysicalPlan, wanted: int) -> None:
-        self._evaluator = RowEvaluator(plan.transform, plan.write.key if plan.write is not None else ())
+    def __init__(self, plan: PhysicalPlan, wanted: int, most_read: int) -> None:
+        write = plan.write
+        if write is None:
+            self._evaluator = RowEvaluator(plan.transform, ())
+        else:
+            self._evaluator = RowEvaluator(plan.transform, write.key, write.newest, write.ttl_attribute)
         self._plan = plan
         self._wanted = wanted
+        self._most_read = most_read
         self.rows: list[Mapping[str, Any]] = []
         self.rejects: list[Reject] = []
         self.seen = self.filtered = 0
@@ -96,7 +104,7 @@ class _Gathered:
             start, limit = bytes(answer.last_evaluated_key), min(limit * 4, LARGEST_PAGE)
             if not start:
                 return
-            self.stopped = self.seen >= MOST_READ and not self.full
+            self.stopped = self.seen >= self._most_read and not self.full
 
     def _take(self, scan: ScanExec, items: list[msgspec.Raw]) -> None:
         context = RowContext(scan.table.name, self._plan.now)

@@ -18,8 +18,6 @@ import msgspec
 from ddbetl.connectors.dynamodb.budget import Budget
 from ddbetl.connectors.dynamodb.requests import ScanAnswer, read_scan, scan_body
 from ddbetl.engine.flow import BoundedQueue
-from ddbetl.engine.log import EventLog
-from ddbetl.engine.meter import Meter
 from ddbetl.engine.sending import Course, Sender
 from ddbetl.engine.splits import Ledger, Page, Split
 from ddbetl.errors import JobFailed
@@ -120,18 +118,16 @@ class Reading:
     source: Source
     pages: BoundedQueue[Page]
     ledger: Ledger
-    meter: Meter
     course: Course
-    log: EventLog
     _places: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(READERS))
 
     def start(self, stages: asyncio.TaskGroup, splits: Sequence[Split], shuffle: Random) -> list[asyncio.Task[None]]:
         """A task for each reader; neighbouring segments heat one partition, so they are shuffled."""
-        waiting: dict[int, deque[Split]] = {number: deque() for number in range(len(self.meter.tables))}
+        waiting: dict[int, deque[Split]] = {}
         for split in shuffle.sample(splits, len(splits)):
             if not split.done:
-                waiting[split.number].append(split)
-        at_once = max(1, READERS // max(1, sum(map(bool, waiting.values()))))
+                waiting.setdefault(split.number, deque()).append(split)
+        at_once = max(1, READERS // max(1, len(waiting)))
         return [
             stages.create_task(self._read_all(queue))
             for queue in waiting.values()

@@ -1,16 +1,19 @@
 """What a run is doing, and what it has done.
 
-Out of the executor, into the command line and the user's own programs. Invariant: read = filtered + rejected + skipped
-+ passed for every table, at every moment at which no page is half done.
+Out of the executor, into the command line and the user's own programs. Invariant: the counts of every table add
+up as those of engine.counts do.
 """
 
 from __future__ import annotations
 
 import json
 import os
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
+
+import msgspec
 
 from ddbetl.engine.folder import open_private
 from ddbetl.engine.state import usable
@@ -21,7 +24,8 @@ REPORT = "report.json"
 
 @dataclass(frozen=True, slots=True)
 class TableProgress:
-    """One source table. ``expected``: items by DynamoDB's own count, 0 where it does not know. Units are read units.
+    """One source table; its numbers of items are those of Counts. ``expected``: items by DynamoDB's own count, 0 where
+    it does not know. Units are read units.
 
     ``passed`` rows were handed to the writer; ``written`` of them are acknowledged. ``segments_read`` of the segments
     are read to their end, and of ``segments_done`` all rows are written too. ``budget``: units per second, None for
@@ -43,6 +47,8 @@ class TableProgress:
     segments_done: int
     seconds: float
     segments_read: int = 0
+    unchanged: int = 0
+    collisions: int = 0
 
     @property
     def all_read(self) -> bool:
@@ -54,7 +60,7 @@ class Progress:
     """The whole run at a moment. ``fraction`` (0 to 1) and ``eta`` (seconds) are None where they cannot be told.
 
     ``items_per_second``: items finished (written, or left out), over the last seconds.
-    ``write_rate``, ``write_budget``: write units per second.
+    ``write_rate``, ``write_budget``: write units per second. ``target_read_units``: to see what is there already.
     ``waiting``: what the run is waiting for, when that is not its own budget: a throttled table, a lost connection.
     """
 
@@ -68,6 +74,7 @@ class Progress:
     write_budget: float | None
     retries: int
     waiting: str | None
+    target_read_units: float = 0.0
 
     @property
     def read(self) -> int:
@@ -90,6 +97,14 @@ class Progress:
         return sum(t.skipped for t in self.tables)
 
     @property
+    def unchanged(self) -> int:
+        return sum(t.unchanged for t in self.tables)
+
+    @property
+    def collisions(self) -> int:
+        return sum(t.collisions for t in self.tables)
+
+    @property
     def read_units(self) -> float:
         return sum(t.units for t in self.tables)
 
@@ -104,12 +119,31 @@ class RejectCause:
 
 
 @dataclass(frozen=True, slots=True)
+class SourceRow:
+    """A row by where it came from; ``key``: of its source item, in DynamoDB JSON."""
+
+    table: str
+    key: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class CollisionPair:
+    """Two source rows of a job with one target key; ``first`` came first."""
+
+    key: Mapping[str, Any]
+    first: SourceRow
+    later: SourceRow
+
+
+@dataclass(frozen=True, slots=True)
 class RunReport:
     """A finished run. ``outcome``: done, limit (LIMIT reached), interrupted or failed; running, in
     the file of a run that has not ended. ``rejects``: the file, if there are any.
 
     ``job``: its id. ``by_reference``: rows that went through the reference evaluator. ``half_done``: rows that were
-    written besides, of pages of which others were not; another run writes them again.
+    written besides, of pages of which others were not; another run writes them again. ``action``: see Action.
+    ``collisions``: what was done with a row that met another's key (reject, fail, allow), None where no two can meet;
+    ``pairs``: the first hundred of them.
     """
 
     job: str
@@ -121,6 +155,9 @@ class RunReport:
     causes: tuple[RejectCause, ...]
     rejects: str | None
     folder: str
+    action: str = "REPLACE"
+    collisions: str | None = None
+    pairs: tuple[CollisionPair, ...] = ()
 
     @property
     def seconds(self) -> float:
@@ -134,15 +171,23 @@ def as_json(report: RunReport) -> dict[str, Any]:
         "ddbetl_run": 1,
         "job": report.job,
         "outcome": report.outcome,
+        "action": report.action,
         "target": report.target,
         "seconds": round(report.seconds, 3),
         "read": progress.read,
         "filtered": progress.filtered,
         "skipped": progress.skipped,
+        "unchanged": progress.unchanged,
         "written": progress.written,
         "rejected": progress.rejected,
+        "collisions": {
+            "counted": report.collisions is not None,
+            "rows": progress.collisions,
+            "first": [asdict(pair) for pair in report.pairs],
+        },
         "read_units": progress.read_units,
         "write_units": progress.write_units,
+        "target_read_units": progress.target_read_units,
         "retries": progress.retries,
         "by_reference": report.by_reference,
         "half_done": report.half_done,
@@ -152,8 +197,10 @@ def as_json(report: RunReport) -> dict[str, Any]:
                 "read": one.read,
                 "filtered": one.filtered,
                 "skipped": one.skipped,
+                "unchanged": one.unchanged,
                 "written": one.written,
                 "rejected": one.rejected,
+                "collisions": one.collisions,
                 "read_units": one.units,
                 "seconds": round(one.seconds, 3),
             }
@@ -163,6 +210,14 @@ def as_json(report: RunReport) -> dict[str, Any]:
         "rejects": report.rejects,
         "folder": report.folder,
     }
+
+
+_pair = msgspec.json.Decoder(CollisionPair)
+
+
+def pairs_of(lines: Sequence[bytes]) -> tuple[CollisionPair, ...]:
+    """The pairs that a job keeps, from their JSON."""
+    return tuple(map(_pair.decode, lines))
 
 
 def write_report(report: RunReport, path: Path) -> None:

@@ -27,8 +27,9 @@ from ddbetl.expressions.projection import (
     KeyAttribute,
     OutputColumn,
 )
+from ddbetl.expressions.writing import EARLIEST_EXPIRY, LATEST_EXPIRY, ORDERED
 from ddbetl.functions.model import RowContext
-from ddbetl.numbers import check_number
+from ddbetl.numbers import check_number, number_text, parse_number
 from ddbetl.plan.physical import TransformExec
 from ddbetl.source import Span
 from ddbetl.types import TAG_OF, TAGS, Type, Value
@@ -38,7 +39,8 @@ _decode = msgspec.json.Decoder().decode
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A finished item: its DynamoDB JSON, its key's canonical content, its size in bytes as DynamoDB counts."""
+    """A finished item, or the key of one to delete: its DynamoDB JSON, its key's canonical content, its size in bytes
+    as DynamoDB counts."""
 
     item: bytes
     key: tuple[str, ...]
@@ -66,11 +68,22 @@ Outcome: TypeAlias = Row | Filtered | RowFailure
 
 
 class RowEvaluator:
-    """Evaluates one plan's predicate and projection for one item after another."""
+    """Evaluates one plan's predicate and projection for one item after another.
 
-    def __init__(self, transform: TransformExec, key: tuple[KeyAttribute, ...]) -> None:
+    ``newest``: the attribute that KEEP NEWEST decides by. ``ttl_attribute``: the one that holds expiry times.
+    """
+
+    def __init__(
+        self,
+        transform: TransformExec,
+        key: tuple[KeyAttribute, ...],
+        newest: str | None = None,
+        ttl_attribute: str | None = None,
+    ) -> None:
         self._transform = transform
         self._key = key
+        self._newest = newest
+        self._ttl_attribute = ttl_attribute
         self._predicate = evaluator(transform.predicate) if transform.predicate is not None else None
         self._columns: list[tuple[OutputColumn, Evaluator | None]] = [
             (c, None if _is_copy(c) else evaluator(c.expression)) for c in transform.projection.columns
@@ -144,14 +157,20 @@ class RowEvaluator:
                     return failure
                 key.append(canonical(attribute.type, output[attribute.name][TAG_OF[attribute.type]]))
             except RowError as error:
-                return RowFailure(error.code, f"{attribute.name}: {error.message}", self._span(attribute))
+                return RowFailure(error.code, f"{attribute.name}: {error.message}", self._span(attribute.name))
+        for name, check in ((self._newest, check_newest), (self._ttl_attribute, check_expiry)):
+            if name is not None:
+                try:
+                    check(output.get(name))
+                except RowError as error:
+                    return RowFailure(error.code, f"{name}: {error.message}", self._span(name))
         size = item_size(output)
         if size > LARGEST_ITEM:
             return RowFailure("R0204", f"the item has {size:,} bytes; DynamoDB takes {LARGEST_ITEM:,}", None)
         return Row(msgspec.json.encode(output), tuple(key), size)
 
     def _check_key(self, key: KeyAttribute, found: dict[str, Any] | None, position: int) -> RowFailure | None:
-        span = self._span(key)
+        span = self._span(key.name)
         if found is None:
             return RowFailure("R0202", f"{key.name}: the target's key is missing", span)
         ((tag, content),) = found.items()
@@ -167,9 +186,9 @@ class RowEvaluator:
             return RowFailure("R0203", message, span)
         return None
 
-    def _span(self, key: KeyAttribute) -> Span | None:
-        """Where the spec makes a key attribute, if it does more than to copy the item."""
-        origin = self._transform.projection.origin(key.name)
+    def _span(self, name: str) -> Span | None:
+        """Where the spec makes an attribute, if it does more than to copy the item."""
+        origin = self._transform.projection.origin(name)
         return origin.span if isinstance(origin, OutputColumn) else None
 
 
@@ -205,6 +224,40 @@ def check_attributes(item: Mapping[str, Any]) -> None:
             raise MalformedResponse(_TOO_DEEP) from None
         if not good:
             raise RowError("R0109", f"{name}: what the server sent is no attribute in DynamoDB's JSON")
+
+
+def check_newest(attribute: Mapping[str, Any] | None) -> None:
+    """Raise RowError for an attribute by which no row is newer than another."""
+    found = _type_name(attribute)
+    if found not in ORDERED:
+        raise RowError("R0303", f"KEEP NEWEST compares a NUMBER, a STRING or a BINARY; {_found(found)}")
+
+
+def check_expiry(attribute: Mapping[str, Any] | None) -> None:
+    """Raise RowError for an attribute that is no expiry time; without one, an item stays for ever."""
+    if attribute is None:
+        return
+    found = _type_name(attribute)
+    if found is not Type.NUMBER:
+        raise RowError("R0305", f"an expiry time is a NUMBER of seconds; {_found(found)}")
+    value = parse_number(attribute["N"])
+    if EARLIEST_EXPIRY <= value <= LATEST_EXPIRY and value == value.to_integral_value():
+        return
+    text = number_text(value)
+    if value >= LATEST_EXPIRY + 1:
+        raise RowError("R0305", f"{text} looks like milliseconds; an expiry time is in seconds")
+    if value < EARLIEST_EXPIRY:
+        raise RowError("R0305", f"{text} seconds is a duration, or no time at all; an expiry time counts from 1970")
+    raise RowError("R0305", f"{text} has a fraction; an expiry time is in whole seconds")
+
+
+def _type_name(attribute: Mapping[str, Any] | None) -> Type | str | None:
+    """The type of an attribute, DynamoDB's tag where it is not known, None where there is no attribute."""
+    return next((TAGS.get(tag, tag) for tag in attribute), None) if attribute is not None else None
+
+
+def _found(type_: Type | str | None) -> str:
+    return "the row has none" if type_ is None else f"found {type_}"
 
 
 def _is_copy(column: OutputColumn) -> bool:

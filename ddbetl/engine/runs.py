@@ -18,20 +18,23 @@ from ddbetl.connectors.dynamodb.access import Access
 from ddbetl.connectors.dynamodb.advice import advice
 from ddbetl.connectors.dynamodb.budget import Budget
 from ddbetl.connectors.dynamodb.failures import WireError
+from ddbetl.engine.collisions import KeysSeen
 from ddbetl.engine.executor import Job, Outlook
+from ddbetl.engine.folder import LOG
 from ddbetl.engine.log import EventLog
 from ddbetl.engine.loop import first_failure
 from ddbetl.engine.meter import Meter, TableMeter
 from ddbetl.engine.reading import Source, Tables
 from ddbetl.engine.rejects import causes, lines_of
-from ddbetl.engine.report import REPORT, RejectCause, RunReport, write_report
+from ddbetl.engine.report import REPORT, RejectCause, RunReport, pairs_of, write_report
 from ddbetl.engine.sending import Sender
 from ddbetl.engine.splits import Ledger
 from ddbetl.engine.state import go_on
 from ddbetl.engine.store import REJECTS, JobRecord, JobStore, PinnedTable
+from ddbetl.engine.transform import DUCKDB
 from ddbetl.errors import ConnectionFailed, JobFailed
 from ddbetl.plan.catalog import Connection
-from ddbetl.plan.physical import PhysicalPlan
+from ddbetl.plan.physical import PhysicalPlan, WriteExec
 
 
 def record_of(
@@ -45,16 +48,18 @@ def record_of(
         arn, made = (description.arn, description.created) if description is not None else ("", "")
         endpoint = scan.table.connection.endpoint or ""
         tables.append(PinnedTable(scan.table.name, endpoint, arn, made, segments or scan.segments))
-    target = plan.write.table.name
     return JobRecord(
         job_id,
         created,
         plan.logical.source.name,
-        target,
+        plan.write.table.name,
+        plan.write.action,
+        plan.write.collisions,
         plan.fingerprint,
         plan.identity,
         inputs,
         plan.now.millis,
+        DUCKDB,
         tuple(tables),
     )
 
@@ -80,9 +85,11 @@ def open_job(
     ]
     write = Budget(plan.write.budget.units, clock=clock, sleep=sleep)
     write.used = before.write_units
+    reads = Budget(plan.write.reads.units, clock=clock, sleep=sleep)
+    reads.used = before.target_read_units
     for table, used in zip(tables, before.read_units, strict=True):
         table.budget.used = used
-    meter = Meter(tables, write, clock, started, retries=before.retries)
+    meter = Meter(tables, write, reads, clock, started, retries=before.retries)
     ledger = Ledger(tables, store.splits(), clock)
 
     def scans(senders: Mapping[Connection, Sender]) -> Source:
@@ -90,8 +97,21 @@ def open_job(
 
     return Job(
         plan, plan.write, access, store, log, meter, ledger, shuffle or random.Random(), sleep, before,
-        source or scans, chosen=source is not None,
+        source or scans, chosen=source is not None, seen=_keys_seen(plan.write, store),
     )  # fmt: skip
+
+
+def _keys_seen(write: WriteExec, store: JobStore) -> KeysSeen | None:
+    """The target keys of the job so far, where rows can collide."""
+    if write.collisions is None:
+        return None
+    if store.record.duckdb != DUCKDB:
+        raise JobFailed(
+            f"job {store.record.id} looks for collisions by the hashes of DuckDB {store.record.duckdb}, and this is "
+            f"{DUCKDB}\nInstall that version to go on (pip install duckdb=={store.record.duckdb}), or begin anew with "
+            "ddbetl run SPEC --fresh."
+        )
+    return KeysSeen.open(store.folder, store.keys_length())
 
 
 async def execute(
@@ -107,7 +127,7 @@ async def execute(
     Raises JobFailed when the run cannot go on, with how to.
     """
     folder = store.folder
-    log = EventLog([folder / "log", *([outlook.log_file] if outlook.log_file is not None else [])], store.record.id)
+    log = EventLog([folder / LOG, *([outlook.log_file] if outlook.log_file is not None else [])], store.record.id)
     try:
         if outlook.log_file is not None and log.failure is not None:
             raise JobFailed(f"the log cannot be written: {log.failure}")
@@ -130,6 +150,8 @@ async def execute(
                 outlook.progress(job.meter.progress())
             if outlook.metrics is not None:
                 job.metrics_to(outlook.metrics)()
+            if job.seen is not None:
+                job.seen.close()
         return report
     finally:
         log.close()
@@ -189,4 +211,7 @@ def _report(job: Job, outcome: str, half: int) -> RunReport:
         found,
         str(path) if found else None,
         str(job.store.folder),
+        job.write.action,
+        job.write.collisions,
+        pairs_of(job.store.pairs()) if outcome != "running" else (),
     )

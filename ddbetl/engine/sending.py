@@ -102,7 +102,7 @@ class Sender:
         def retried(retry: Retry) -> None:
             nonlocal failed
             failed = retry.error
-            self._repeats(retry.error, operation, table, budget)
+            self.repeats(retry.error, operation, table, budget)
             if self.course.stopping:
                 # A stop waits for requests that are out, not for those that go wrong again and again.
                 raise asyncio.CancelledError
@@ -129,6 +129,16 @@ class Sender:
         longest = min(self.policy.cap, self.policy.base * 2.0 ** min(refused, 30))
         await self.sleep(self.uniform() * longest)
 
+    def repeats(self, error: WireError, operation: str, table: str, budget: Budget) -> None:
+        """Say that something is asked for again, and why; slow down where that is throttling."""
+        self.meter.retries += 1
+        text = status_text(error, table)
+        if isinstance(error, ServiceError) and error.kind is Kind.THROTTLING:
+            self.throttled(table, budget, text)
+            return
+        self.meter.waits[table] = text
+        self.log.write("warning", "retry", operation=operation, table=table, message=text)
+
     async def refresh(self) -> None:
         """Renew credentials; where that fails the present ones may be good for a while, so the requests decide."""
         asked = self.clock()
@@ -142,12 +152,3 @@ class Sender:
                 self.meter.waits[EVERY] = f"the credentials cannot be renewed: {error}"
                 self.log.write("warning", "credentials_not_renewed", message=str(error))
             self._renewed = self.clock()
-
-    def _repeats(self, error: WireError, operation: str, table: str, budget: Budget) -> None:
-        self.meter.retries += 1
-        text = status_text(error, table)
-        if isinstance(error, ServiceError) and error.kind is Kind.THROTTLING:
-            self.throttled(table, budget, text)
-            return
-        self.meter.waits[table] = text
-        self.log.write("warning", "retry", operation=operation, table=table, message=text)

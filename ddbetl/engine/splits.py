@@ -10,12 +10,13 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 
 import msgspec
 
-from ddbetl.engine.meter import TableMeter, Tally
-from ddbetl.engine.store import Counts, SplitState
+from ddbetl.engine.counts import NONE, Counts, Tally
+from ddbetl.engine.meter import TableMeter
+from ddbetl.engine.store import SplitState
 
 # Pages of one split that may be under way at once: what waits behind a slow one is bounded.
 OPEN_PAGES = 64
@@ -25,8 +26,9 @@ OPEN_PAGES = 64
 class Page:
     """A page on its way: its raw items, and what became of them so far.
 
-    ``after``: where the next page begins, empty for a split's last one. ``open``: rows that the target has not
-    acknowledged, and one for the page itself until it is transformed.
+    ``after``: where the next page begins, empty for a split's last one. ``rejects``: lines of the file; ``pairs``: of
+    rows that met another's key, in JSON. ``open``: rows of which it is not known yet what becomes of them, and one for
+    the page itself until it is transformed.
     """
 
     split: Split
@@ -35,6 +37,7 @@ class Page:
     after: bytes
     tally: Tally = field(default_factory=Tally)
     rejects: list[bytes] = field(default_factory=list)
+    pairs: list[bytes] = field(default_factory=list)
     open: int = 1
 
     @property
@@ -58,8 +61,13 @@ class Page:
         self.table.tally.written += rows
         self.close(rows)
 
+    def unwritten(self, skipped: int = 0, unchanged: int = 0) -> None:
+        """Count rows that were handed over, and that the target does not take, or has already."""
+        self.add(passed=-skipped - unchanged, skipped=skipped, unchanged=unchanged)
+        self.close(skipped + unchanged)
+
     def refused(self) -> None:
-        """Take back a row that was handed over: it becomes a reject, or is skipped."""
+        """Take back a row that was handed over: it becomes a reject."""
         self.add(passed=-1)
 
     def close(self, rows: int) -> None:
@@ -76,7 +84,7 @@ class Split:
     """A part of a table that is read page after page: a segment, by its number.
 
     ``next``: where the next page begins that will be read. ``position``: where another run of the job would begin.
-    ``tally``: of the pages before ``position``.
+    ``counts``: of the pages before ``position``.
     """
 
     ledger: Ledger
@@ -85,7 +93,7 @@ class Split:
     segment: int
     position: bytes = b""
     done: bool = False
-    tally: Tally = field(default_factory=Tally)
+    counts: Counts = NONE
     next: bytes = b""
     places: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(OPEN_PAGES))
     _open: deque[Page] = field(default_factory=deque)
@@ -105,8 +113,8 @@ class Split:
         while self._open and not self._open[0].open:
             page = self._open.popleft()
             self.position, self.done = page.after, not page.after
-            self.tally.add(**page.tally.counts())
-            self.ledger.moved(self, page.rejects)
+            self.counts += page.tally.counts()
+            self.ledger.moved(self, page)
             self.places.release()
         if self.done:
             self.table.segments_done += 1
@@ -119,15 +127,26 @@ class Split:
         return any(page.tally.passed for page in self._open)
 
     def state(self) -> SplitState:
-        counts = {field.name: getattr(self.tally, field.name) for field in fields(Counts)}
-        return SplitState(self.number, self.segment, self.position, self.done, Counts(**counts))
+        return SplitState(self.number, self.segment, self.position, self.done, self.counts)
 
 
 NOTHING = msgspec.Raw(b"[]")
 
 
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """What has changed since the last commit: splits, and lines of the rejects and of the collisions."""
+
+    splits: list[SplitState]
+    rejects: list[bytes]
+    pairs: list[bytes]
+
+
 class Ledger:
-    """The splits of a job, and what of them the store does not know yet. ``clock`` counts seconds."""
+    """The splits of a job, and what of them the store does not know yet. ``clock`` counts seconds.
+
+    ``reject_bytes``: how much is rejected and not committed yet.
+    """
 
     def __init__(self, tables: Sequence[TableMeter], states: Sequence[SplitState], clock: Callable[[], float]) -> None:
         self.clock = clock
@@ -135,14 +154,15 @@ class Ledger:
         self.splits: list[Split] = []
         self._moved: dict[Split, None] = {}
         self._rejects: list[bytes] = []
-        self._waiting = 0
+        self._pairs: list[bytes] = []
+        self.reject_bytes = 0
         for number, table in enumerate(tables):
             for segment in range(table.segments):
                 split = Split(self, table, number, segment)
                 if (state := known.get((number, segment))) is not None:
                     split.position = split.next = state.position
                     split.done = state.done
-                    split.tally = _tally(state.counts)
+                    split.counts = state.counts
                     table.segments_done += state.done
                     if table.segments_done == table.segments:
                         # When exactly, the run that did it knew.
@@ -163,27 +183,23 @@ class Ledger:
     def changed(self) -> bool:
         return bool(self._moved)
 
-    @property
-    def reject_bytes(self) -> int:
-        """How much is rejected and not committed yet."""
-        return self._waiting
-
     def reject(self, page: Page, line: bytes) -> None:
         """Keep a line of a reject until its page is done."""
         page.rejects.append(line)
-        self._waiting += len(line)
+        self.reject_bytes += len(line)
 
-    def moved(self, split: Split, rejects: Sequence[bytes]) -> None:
-        """Remember that a split has a new position, with the rejects of the page before it."""
+    def moved(self, split: Split, page: Page) -> None:
+        """Remember that a split has a new position, with what is to be kept of the page before it."""
         self._moved[split] = None
-        self._rejects += rejects
+        self._rejects += page.rejects
+        self._pairs += page.pairs
 
-    def take(self) -> tuple[list[SplitState], list[bytes]]:
-        """What has changed since the last call: the splits, and the lines of the rejects."""
-        moved, rejects = [split.state() for split in self._moved], self._rejects
-        self._waiting -= sum(map(len, rejects))
-        self._moved, self._rejects = {}, []
-        return moved, rejects
+    def take(self) -> Moved:
+        """What has changed since the last call."""
+        found = Moved([split.state() for split in self._moved], self._rejects, self._pairs)
+        self.reject_bytes -= sum(map(len, found.rejects))
+        self._moved, self._rejects, self._pairs = {}, [], []
+        return found
 
     def settle(self) -> int:
         """Count for each table what is done for good, and no page that is half done; rows written of such pages."""
@@ -191,11 +207,6 @@ class Ledger:
         for split in self.splits:
             split.table.tally = Tally()
         for split in self.splits:
-            split.table.tally.add(**split.tally.counts())
-            half -= split.tally.written
+            split.table.tally.include(split.counts)
+            half -= split.counts.written
         return half
-
-
-def _tally(counts: Counts) -> Tally:
-    found = {field.name: getattr(counts, field.name) for field in fields(Counts)}
-    return Tally(**found, passed=counts.written)

@@ -18,7 +18,8 @@ from typing import Any, TypeAlias, TypeVar
 
 import msgspec
 
-from ddbetl.engine.folder import open_private
+from ddbetl.engine.counts import COUNTED
+from ddbetl.engine.folder import STATE_DIR, open_private
 from ddbetl.errors import JobFailed
 
 T = TypeVar("T")
@@ -27,10 +28,12 @@ Database: TypeAlias = sqlite3.Connection
 STATE = "job.sqlite"
 
 # The version of the tables below. A newer ddbetl that changes them raises it.
-VERSION = 1
+VERSION = 2
 # How long one process waits for another that reads or writes the same state, in seconds: somebody who looks at a job,
 # and is stopped in the middle of it, holds up a commit, and that is no reason to end the run.
 PATIENCE = 300.0
+
+_COUNTS = "".join(f"{name} INTEGER NOT NULL CHECK (typeof({name}) = 'integer'),\n" for name in COUNTED)
 
 # Texts are JSON in ASCII: SQLite takes no text with half a surrogate pair, and the argument of a command may have one.
 # The record stands apart from what changes with every commit, which rewrites a row as a whole. A split that never moved
@@ -41,21 +44,18 @@ SCHEMA = (
         outcome TEXT NOT NULL,
         totals TEXT NOT NULL,
         progress BLOB NOT NULL CHECK (typeof(progress) = 'blob'),
-        rejects_length INTEGER NOT NULL CHECK (typeof(rejects_length) = 'integer' AND rejects_length >= 0)
+        rejects_length INTEGER NOT NULL CHECK (typeof(rejects_length) = 'integer' AND rejects_length >= 0),
+        keys_length INTEGER NOT NULL CHECK (typeof(keys_length) = 'integer' AND keys_length >= 0)
     )""",
-    """CREATE TABLE split (
+    f"""CREATE TABLE split (
         source INTEGER NOT NULL CHECK (typeof(source) = 'integer'),
         segment INTEGER NOT NULL CHECK (typeof(segment) = 'integer'),
         position BLOB NOT NULL CHECK (typeof(position) = 'blob'),
         done INTEGER NOT NULL CHECK (done IN (0, 1)),
-        read INTEGER NOT NULL CHECK (typeof(read) = 'integer'),
-        filtered INTEGER NOT NULL CHECK (typeof(filtered) = 'integer'),
-        written INTEGER NOT NULL CHECK (typeof(written) = 'integer'),
-        rejected INTEGER NOT NULL CHECK (typeof(rejected) = 'integer'),
-        skipped INTEGER NOT NULL CHECK (typeof(skipped) = 'integer'),
-        by_reference INTEGER NOT NULL CHECK (typeof(by_reference) = 'integer'),
+        {_COUNTS}
         PRIMARY KEY (source, segment)
     ) WITHOUT ROWID""",
+    """CREATE TABLE collision (pair BLOB NOT NULL CHECK (typeof(pair) = 'blob'))""",
     """CREATE TABLE rate (name TEXT PRIMARY KEY, asked TEXT NOT NULL) WITHOUT ROWID""",
     f"PRAGMA user_version = {VERSION}",
 )
@@ -119,14 +119,15 @@ def connected(folder: Path) -> Iterator[Database]:
         db = _connect(folder / STATE)
         try:
             (version,) = db.execute("PRAGMA user_version").fetchone()
-            if version > VERSION:
+            if version < 1:
+                raise broken(folder, "it holds no job")
+            if version != VERSION:
+                age = "a newer" if version > VERSION else "an older"
                 raise JobFailed(
-                    f"job {folder.name} was made by a newer ddbetl: its state has version {version}, and this ddbetl "
+                    f"job {folder.name} was made by {age} ddbetl: its state has version {version}, and this ddbetl "
                     f"reads version {VERSION} ({folder / STATE})\n"
                     "Go on with that ddbetl, or start anew with ddbetl run SPEC --fresh."
                 )
-            if version < VERSION:
-                raise broken(folder, "it holds no job")
             yield db
         finally:
             db.close()
@@ -198,5 +199,5 @@ def go_on(folder: Path) -> str:
 def resume_command(folder: Path) -> str:
     """The command that goes on with a job."""
     state_dir = folder.parent.parent
-    where = "" if state_dir == Path(".ddbetl") else f" --state-dir {shlex.quote(str(state_dir))}"
+    where = "" if state_dir == Path(STATE_DIR) else f" --state-dir {shlex.quote(str(state_dir))}"
     return f"ddbetl resume {folder.name}{where}"

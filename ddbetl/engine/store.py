@@ -15,6 +15,7 @@ from pathlib import Path
 from threading import Lock
 from typing import Any
 
+from ddbetl.engine.counts import COUNTED, NONE, Counts
 from ddbetl.engine.folder import locked_by, make_private, open_private, sync_folder, take_lock, writing
 from ddbetl.engine.state import (
     SCHEMA,
@@ -35,6 +36,10 @@ from ddbetl.errors import JobFailed
 
 LOCK = "job.lock"
 REJECTS = "rejects.jsonl"
+# So many collisions of a job are listed.
+MOST_PAIRS = 100
+_KEEP_SPLIT = f"INSERT OR REPLACE INTO split VALUES ({', '.join('?' * (4 + len(COUNTED)))})"
+_KEEP_PAIR = f"INSERT INTO collision SELECT ? WHERE (SELECT count(*) FROM collision) < {MOST_PAIRS}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,39 +59,22 @@ class JobRecord:
 
     ``created``: ISO, UTC. ``spec``: its name or path. ``identity``: what the fingerprint was made of, so that a
     difference can be named. ``inputs``: what ``compile`` was called with. ``now``: the job's now(), in milliseconds.
+    ``action``, ``collisions``: see WriteExec. ``duckdb``: the version whose hashes find the job's
+    collisions.
     """
 
     id: str
     created: str
     spec: str
     target: str
+    action: str
+    collisions: str | None
     fingerprint: str
     identity: Mapping[str, Any]
     inputs: Mapping[str, Any]
     now: int
+    duckdb: str
     tables: tuple[PinnedTable, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Counts:
-    """Items, by what became of them; ``by_reference`` of them went through the reference evaluator."""
-
-    read: int = 0
-    filtered: int = 0
-    written: int = 0
-    rejected: int = 0
-    skipped: int = 0
-    by_reference: int = 0
-
-    def __add__(self, other: Counts) -> Counts:
-        return Counts(
-            self.read + other.read,
-            self.filtered + other.filtered,
-            self.written + other.written,
-            self.rejected + other.rejected,
-            self.skipped + other.skipped,
-            self.by_reference + other.by_reference,
-        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,16 +87,17 @@ class SplitState:
     segment: int
     position: bytes = b""
     done: bool = False
-    counts: Counts = Counts()
+    counts: Counts = NONE
 
 
 @dataclass(frozen=True, slots=True)
 class Totals:
-    """What all runs of a job took together. ``read_units``: one number for each table."""
+    """What all runs of a job took together. ``read_units``: one number for each source table."""
 
     seconds: float
     read_units: tuple[float, ...]
     write_units: float
+    target_read_units: float
     retries: int
     runs: int
 
@@ -142,12 +131,12 @@ class JobStore:
             try:
                 db = make(folder)
                 kept.callback(db.close)
-                totals = Totals(0.0, (0.0,) * len(record.tables), 0.0, 0, 0)
+                totals = Totals(0.0, (0.0,) * len(record.tables), 0.0, 0.0, 0, 0)
                 with transaction(db):
                     for statement in SCHEMA:
                         db.execute(statement)
                     db.execute("INSERT INTO job VALUES (?)", (packed(record),))
-                    db.execute("INSERT INTO state VALUES ('running', ?, x'', 0)", (packed(totals),))
+                    db.execute("INSERT INTO state VALUES ('running', ?, x'', 0, 0)", (packed(totals),))
                 sync_folder(folder)
                 sync_folder(folder.parent)
                 return cls(folder, read_record(db), db, 0, kept.pop_all())
@@ -195,17 +184,38 @@ class JobStore:
         with self._turn, usable(self.folder):
             return str(only(self._db, "SELECT outcome FROM state")[0])
 
+    def keys_length(self) -> int:
+        """How much of the files of target keys was there at the last commit; see KeysSeen."""
+        with self._turn, usable(self.folder):
+            return int(only(self._db, "SELECT keys_length FROM state")[0])
+
+    def pairs(self) -> list[bytes]:
+        """The first collisions of the job, as ``commit`` got them."""
+        with self._turn, usable(self.folder):
+            return read_pairs(self._db)
+
     def rates(self) -> dict[str, str]:
         """What ``ddbetl jobs set`` asked for, by read or write."""
         with self._turn, usable(self.folder):
             return read_rates(self._db)
 
-    def commit(self, moved: Sequence[SplitState], rejects: Sequence[bytes], totals: Totals, progress: bytes) -> None:
+    def commit(
+        self,
+        moved: Sequence[SplitState],
+        rejects: Sequence[bytes],
+        totals: Totals,
+        progress: bytes,
+        pairs: Sequence[bytes] = (),
+        keys_length: int = 0,
+    ) -> None:
         """Keep how far the job is: all of this, or after a failure nothing of it.
 
         ``rejects``: JSON lines of the pages that ``moved`` passes, each with its line break. They are on the disk
-        before the positions are, so an end in between leaves only rejects to cut off. After a failure it is unknown
-        what the disk has: whoever goes on opens the job anew, and every further commit fails as the first one did.
+        before the positions are, so an end in between leaves only rejects to cut off. ``pairs``: the collisions of
+        these pages, in JSON; the first hundred of a job are kept. ``keys_length``: what KeysSeen has synced.
+
+        After a failure it is unknown what the disk has: whoever goes on opens the job anew, and every further commit
+        fails as the first one did.
         """
         assert all(line.endswith(b"\n") for line in rejects), "a reject is a line"
         rows = [(s.table, s.segment, s.position, s.done, *astuple(s.counts)) for s in moved]
@@ -220,10 +230,12 @@ class JobStore:
                 with usable(self.folder):
                     length = self._append(b"".join(rejects))
                     with transaction(self._db):
-                        self._db.executemany("INSERT OR REPLACE INTO split VALUES (?,?,?,?,?,?,?,?,?,?)", rows)
+                        self._db.executemany(_KEEP_SPLIT, rows)
+                        self._db.executemany(_KEEP_PAIR, [(pair,) for pair in pairs[:MOST_PAIRS]])
                         self._db.execute(
-                            "UPDATE state SET outcome = 'running', totals = ?, progress = ?, rejects_length = ?",
-                            (packed(totals), progress, length),
+                            "UPDATE state SET outcome = 'running', totals = ?, progress = ?, rejects_length = ?, "
+                            "keys_length = ?",
+                            (packed(totals), progress, length, keys_length),
                         )
             except JobFailed as error:
                 self._failure = error
@@ -273,6 +285,10 @@ def read_record(db: Database) -> JobRecord:
 
 def read_totals(db: Database) -> Totals:
     return unpacked(only(db, "SELECT totals FROM state")[0], Totals)
+
+
+def read_pairs(db: Database) -> list[bytes]:
+    return [pair for (pair,) in db.execute("SELECT pair FROM collision ORDER BY rowid")]
 
 
 def read_rates(db: Database) -> dict[str, str]:

@@ -15,10 +15,13 @@ import msgspec
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ddbetl.lowering.statement import PAGE_COLUMNS, Statement
+from ddbetl.lowering.statement import KEY_COLUMNS, PAGE_COLUMNS, Statement
 
 if TYPE_CHECKING:
     Buffer = bytes | memoryview | msgspec.Raw
+
+# Another version may hash keys otherwise.
+DUCKDB = duckdb.__version__
 
 PAGES = pa.schema(
     list(zip(PAGE_COLUMNS, (pa.int32(), pa.utf8(), pa.int64(), pa.utf8(), pa.int64()), strict=True)),
@@ -38,12 +41,14 @@ CONFIGURATION: dict[str, str | bool | int | float | list[str]] = {
 
 @dataclass(frozen=True, slots=True)
 class PageInput:
-    """``items``: the raw JSON list of ``count`` items."""
+    """``items``: the raw JSON list of ``count`` items. ``table``: the number of the source table, of which two may have
+    one name."""
 
     items: Buffer
     count: int
     source_table: str
     now_millis: int
+    table: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,32 +60,52 @@ class Body:
     units: float
 
 
+@dataclass(frozen=True, slots=True)
+class KeyColumns:
+    """The keys of a page's rows, rising by position: int32 positions, uint64 hashes of the target keys, and as utf8
+    the target's and the source's keys (lowering.statement.KEY_COLUMNS)."""
+
+    positions: pa.Array
+    hashes: pa.Array
+    targets: pa.Array
+    sources: pa.Array
+
+
 @dataclass(slots=True)
 class PageOutput:
     """The bodies of one page with ``passed`` rows, and the positions of its rows that go by reference. ``repeats``:
-    whether a key may stand twice in the bodies, which BatchWriteItem refuses."""
+    whether a key may stand twice in the bodies, which the server refuses. ``keys``: of the rows in the bodies, where
+    the statement looks for collisions and there are any."""
 
     bodies: list[Body] = field(default_factory=list)
     by_reference: list[int] = field(default_factory=list)
     passed: int = 0
     repeats: bool = False
+    keys: KeyColumns | None = None
 
 
 class Transformer:
     """One plan's statement, prepared once. For one thread at a time; close it, or its memory stays."""
 
     def __init__(self, statement: Statement) -> None:
+        self._claims = statement.sources is not None
+        self._prepared = True
         self._source = _Pages()
         self._connection: duckdb.DuckDBPyConnection | None = duckdb.connect(":memory:", config=CONFIGURATION)
         # Casts of texts with an offset must not depend on this machine's zone.
         self._connection.execute("SET TimeZone = 'UTC'")
         self._connection.register("pages", self._source)
+        for name, function in statement.python:
+            types = [form.value.strip() for form in function.parameters]
+            self._connection.create_function(
+                name, function.run, types, function.result.value.strip(), type="arrow", null_handling="special"
+            )
         self._connection.execute("SET lock_configuration = true")
         try:
             self._connection.execute(f"PREPARE transform AS {statement.sql}")
         except duckdb.Error:
             # Beyond what DuckDB takes, such as a CASE of a thousand branches: every row goes by reference.
-            self.close()
+            self._prepared = False
 
     def close(self) -> None:
         if self._connection is not None:
@@ -90,7 +115,7 @@ class Transformer:
 
     def run(self, pages: Sequence[PageInput]) -> list[PageOutput]:
         """Transform pages; a page that DuckDB cannot read as so many items goes by reference as a whole."""
-        if self._connection is None:
+        if self._connection is None or not self._prepared:
             return [PageOutput(by_reference=list(range(page.count))) for page in pages]
         try:
             return self._execute(pages)
@@ -99,6 +124,12 @@ class Transformer:
             if len(pages) == 1:
                 return [PageOutput(by_reference=list(range(pages[0].count)))]
             return [output for page in pages for output in self.run([page])]
+
+    def hashes(self, keys: Sequence[str]) -> pa.Array:
+        """The hashes that the statement makes of target keys, given as it writes them where it looks for collisions."""
+        assert self._connection is not None
+        found = self._connection.sql("SELECT hash(unnest(?::VARCHAR[])) AS hash", params=[list(keys)])
+        return found.to_arrow_table().column("hash").combine_chunks()
 
     def _execute(self, pages: Sequence[PageInput]) -> list[PageOutput]:
         assert self._connection is not None
@@ -110,6 +141,9 @@ class Transformer:
         outputs = [PageOutput() for _ in pages]
         for number in _repeating(result):
             outputs[number].repeats = True
+        if self._claims:
+            for number, columns in _key_columns(result):
+                outputs[number].keys = columns
         for chunk in result.to_batches():
             rows = chunk.column("rows")
             numbers, units = chunk.column("page").to_pylist(), chunk.column("units").to_pylist()
@@ -160,6 +194,26 @@ def _texts(array: pa.StringArray) -> Iterator[memoryview | None]:
     for index in range(len(array)):
         start, end = offsets[array.offset + index], offsets[array.offset + index + 1]
         yield data[start:end] if valid[index] else None
+
+
+def _key_columns(result: pa.Table) -> Iterator[tuple[int, KeyColumns]]:
+    """The keys of the rows in bodies, by the number of their page."""
+    sent = result.filter(pc.is_valid(result.column("body"))).combine_chunks()
+    if not len(sent):
+        return
+    rows = pc.list_parent_indices(sent.column("rows")).combine_chunks()
+    pages = sent.column("page").combine_chunks().take(rows)
+    names = ("rows", "keys", *KEY_COLUMNS)
+    columns = [pc.list_flatten(sent.column(name)).combine_chunks() for name in names]
+    places = pc.add(pc.shift_left(pages.cast(pa.int64()), 32), columns[0].cast(pa.int64()))
+    if pc.any(pc.less(places[1:], places[:-1])).as_py():
+        order = pc.sort_indices(places)
+        pages, *columns = (column.take(order) for column in (pages, *columns))
+    start = 0
+    for found in pc.value_counts(pages).to_pylist():
+        # In the order in which they stand there.
+        yield found["values"], KeyColumns(*(column.slice(start, found["counts"]) for column in columns))
+        start += found["counts"]
 
 
 def _repeating(result: pa.Table) -> list[int]:

@@ -13,13 +13,14 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from ddbetl.engine.folder import is_locked, locked_by, take_lock
+from ddbetl.engine.counts import COUNTED, NONE, Counts
+from ddbetl.engine.folder import JOBS, is_locked, locked_by, take_lock
+from ddbetl.engine.report import CollisionPair, pairs_of
 from ddbetl.engine.state import STATE, Database, connected, only, packed, transaction, usable
-from ddbetl.engine.store import LOCK, Counts, JobRecord, Totals, being_run, own_record, read_rates, read_totals
+from ddbetl.engine.store import LOCK, JobRecord, Totals, being_run, own_record, read_pairs, read_rates, read_totals
 from ddbetl.errors import JobFailed
 
-# Where the jobs are, in the folder that --state-dir names.
-JOBS = "jobs"
+_SUMS = ", ".join(f"sum({name})" for name in COUNTED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +30,7 @@ class JobView:
 
     ``tables``: items by what became of them, and ``tables_done``: splits that are done, one for each table of the
     record. ``progress``: as the last commit had it. ``rates``: what ``ddbetl jobs set`` asked for. ``pid``: the process
-    that runs it.
+    that runs it. ``pairs``: the first rows that met another's target key.
     """
 
     folder: Path
@@ -42,6 +43,7 @@ class JobView:
     tables_done: tuple[int, ...]
     progress: bytes
     rates: Mapping[str, str]
+    pairs: tuple[CollisionPair, ...]
 
     @property
     def splits(self) -> int:
@@ -53,7 +55,7 @@ class JobView:
 
     @property
     def counts(self) -> Counts:
-        return sum(self.tables, Counts())
+        return sum(self.tables, NONE)
 
     @property
     def unfinished(self) -> bool:
@@ -82,20 +84,28 @@ def view(folder: Path) -> JobView:
 
 def views(state_dir: Path) -> list[JobView | BrokenJob]:
     """Look at all jobs: the newest first, after them the broken ones."""
-    found: list[JobView] = []
-    failed: list[BrokenJob] = []
+    looked = named(state_dir)
+    found = [one for one in looked if isinstance(one, JobView)]
+    found.sort(key=lambda one: (one.record.created, one.record.id), reverse=True)
+    return [*found, *(one for one in looked if isinstance(one, BrokenJob))]
+
+
+def named(state_dir: Path, beginning: str = "") -> list[JobView | BrokenJob]:
+    """Look at the jobs whose id begins so, in the order of their ids; no other is opened."""
     jobs = state_dir / JOBS
     with usable(jobs, "\n--state-dir names another folder."):
         folders = sorted(jobs.iterdir()) if jobs.is_dir() else []
+    found: list[JobView | BrokenJob] = []
     for folder in folders:
+        if not folder.name.startswith(beginning):
+            continue
         try:
             found.append(view(folder))
         except JobFailed as error:
             # A folder without a job is of a run that has not begun, or of a job that is being removed.
             if os.path.lexists(folder / STATE):
-                failed.append(BrokenJob(folder.name, folder, str(error)))
-    found.sort(key=lambda one: (one.record.created, one.record.id), reverse=True)
-    return [*found, *failed]
+                found.append(BrokenJob(folder.name, folder, str(error)))
+    return found
 
 
 def ask_rate(folder: Path, name: str, asked: str) -> None:
@@ -125,17 +135,15 @@ def remove(folder: Path) -> None:
 def _read(folder: Path, db: Database) -> JobView:
     with transaction(db, "DEFERRED"):
         record, totals, rates = own_record(folder, db), read_totals(db), read_rates(db)
+        pairs = pairs_of(read_pairs(db))
         outcome, progress = only(db, "SELECT outcome, progress FROM state")
-        tables = [Counts()] * len(record.tables)
+        tables = [NONE] * len(record.tables)
         done = [0] * len(record.tables)
-        for source, splits_done, *counts in db.execute(
-            "SELECT source, sum(done), sum(read), sum(filtered), sum(written), sum(rejected), sum(skipped),"
-            " sum(by_reference) FROM split GROUP BY source"
-        ):
+        for source, splits_done, *counts in db.execute(f"SELECT source, sum(done), {_SUMS} FROM split GROUP BY source"):
             with suppress(IndexError):
                 tables[source], done[source] = Counts(*counts), splits_done
     running = is_locked(folder / LOCK)
     if outcome not in ("done", "limit"):
         outcome = "running" if running else "killed" if outcome == "running" else outcome
     pid = locked_by(folder / LOCK) if running else None
-    return JobView(folder, record, outcome, running, pid, totals, tuple(tables), tuple(done), progress, rates)
+    return JobView(folder, record, outcome, running, pid, totals, tuple(tables), tuple(done), progress, rates, pairs)

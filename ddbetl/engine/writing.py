@@ -1,48 +1,64 @@
 """Writers: batches to the target.
 
-In: batches, each of a page. Out: pages whose rows the target has acknowledged. Invariants: what the server leaves
-unprocessed goes again until it is written; a row counts as written when the server has said so, and never before.
+In: batches, each of a page. Out: pages whose rows the target has acknowledged, or does not take. Invariants: what the
+server leaves unprocessed goes again until it is written; a row counts as written when the server has said so, and never
+before.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from ddbetl.connectors.dynamodb.budget import Budget
-from ddbetl.connectors.dynamodb.failures import ServiceError, WireError
-from ddbetl.connectors.dynamodb.requests import BatchWriteAnswer, batch_write_body, items_of, read_batch_write
+from ddbetl.connectors.dynamodb.failures import ServiceError
+from ddbetl.connectors.dynamodb.requests import BatchWriteAnswer, read_batch_write
 from ddbetl.engine.batches import Batch, Batching
+from ddbetl.engine.conflicts import Inserting
 from ddbetl.engine.flow import BoundedQueue
+from ddbetl.engine.merging import Merging
 from ddbetl.engine.rejects import Rejects
-from ddbetl.engine.rows import RowFailure, decode_item
 from ddbetl.engine.sending import Course, Sender
 from ddbetl.engine.splits import Page
+from ddbetl.engine.target import ITEM_ERRORS, Target
+from ddbetl.expressions.writing import ENTRIES, Action, Entry
+from ddbetl.plan.physical import WriteExec
 
 # Write requests in flight.
 WRITERS = 32
-# Batches of which the server refused every row, before anything was written: then it is not the items' fault.
-REFUSED_BATCHES = 4
-# Codes of requests that an item in them is to blame for.
-ITEM_ERRORS = frozenset({"ValidationException", "ItemCollectionSizeLimitExceededException", "SerializationException"})
 
 Batches: TypeAlias = BoundedQueue[tuple[Page, Batch]]
 
 
 @dataclass(slots=True)
 class Writing:
-    """Writes to one table, within one budget."""
+    """Writes to one table; ``budget``: of the writes, ``reads``: of looking at what is there. ``written``: whether the
+    server has taken rows of this job before."""
 
     sender: Sender
     batching: Batching
+    write: WriteExec
     budget: Budget
+    reads: Budget
     batches: Batches
     course: Course
     rejects: Rejects
     written: bool = False
-    _refused: int = 0
+    _writer: Putting | Inserting | Merging = field(init=False)
+
+    def __post_init__(self) -> None:
+        target = Target(
+            self.sender, self.batching, self.budget, self.reads, self.course, self.rejects, accepted=self.written
+        )
+        match ENTRIES[self.write.action]:
+            case Entry.INSERT:
+                self._writer = Inserting(target, self.write.action, self.write.newest)
+            case Entry.UPDATE:
+                self._writer = Merging(target, makes=self.write.action is Action.MERGE)
+            case _:
+                self._writer = Putting(target)
 
     def start(self, stages: asyncio.TaskGroup) -> list[asyncio.Task[None]]:
         return [stages.create_task(self._write_all()) for _ in range(WRITERS)]
@@ -57,74 +73,60 @@ class Writing:
         while (found := await self.batches.get()) is not None:
             page, batch = found
             for one in batch.chain():
-                await self._write(page, one)
+                await self._writer.write(page, one)
                 if self.course.stopping:
                     return
 
-    async def _write(self, page: Page, batch: Batch) -> None:
-        """Put a batch; what the server leaves unprocessed goes again, until it is written."""
+
+@dataclass(slots=True)
+class Putting:
+    """Writes and deletes by BatchWriteItem, whatever is there."""
+
+    target: Target
+
+    async def write(self, page: Page, batch: Batch) -> None:
+        """Write a batch; what the server leaves unprocessed goes again, until it is written."""
+        target, table = self.target, self.target.table
         content, rows, units = batch.content, len(batch.positions), batch.units
-        table = self.batching.table
         refused = 0
         while True:
-            await self.budget.acquire(units)
+            sent = content
+
+            def read(body: bytes, sent: bytes | memoryview = sent) -> BatchWriteAnswer:
+                return target.batching.checked(sent, read_batch_write(body))
+
             try:
-                answer = await self._send(content, units)
-            except WireError as error:
-                self.budget.settle(units, 0.0)
-                if isinstance(error, ServiceError) and error.code in ITEM_ERRORS:
-                    return await self._write_singly(page, batch, content, error)
-                raise
+                answer = await target.write("BatchWriteItem", content, read, units)
+            except ServiceError as error:
+                if error.code not in ITEM_ERRORS:
+                    raise
+                return await self._write_singly(page, batch, content, error)
             left = answer.unprocessed_items.get(table, [])
-            self.budget.settle(units, _used(answer, units * (rows - len(left)) / rows))
+            target.budget.settle(units, _used(answer, units * (rows - len(left)) / rows))
             if rows > len(left):
-                self.written = True
-                page.wrote(rows - len(left))
+                target.took(page, rows - len(left))
             if not left:
                 return
-            self.sender.meter.retries += 1
+            target.sender.meter.retries += 1
             reason = f"{table} takes no more writes just now: {len(left)} of {rows} came back"
-            self.sender.throttled(table, self.budget, reason)
+            target.sender.throttled(table, target.budget, reason)
             units = units * len(left) / rows
             refused = refused + 1 if len(left) == rows else 0
-            content, rows = batch_write_body(table, left), len(left)
-            if self.course.stopping:
+            content, rows = target.batching.body(left), len(left)
+            if target.course.stopping:
                 return
-            await self.sender.pause(refused)
-
-    async def _send(self, content: bytes | memoryview, units: float) -> BatchWriteAnswer:
-        table = self.batching.table
-
-        def read(body: bytes) -> BatchWriteAnswer:
-            return self.batching.checked(content, read_batch_write(body))
-
-        return await self.sender.request("BatchWriteItem", content, table, read, self.budget, units)
+            await target.sender.pause(refused)
 
     async def _write_singly(self, page: Page, batch: Batch, content: bytes | memoryview, error: ServiceError) -> None:
         """Find the rows that the server refuses, by sending each alone; they become rejects."""
-        if len(batch.positions) > 1:
-            await self._write_each(page, batch, content, error)
+        if len(batch.positions) == 1:
+            self.target.refuse(page, batch.positions[0], error.message)
             return
-        item = decode_item(items_of(page.items)[batch.positions[0]])
-        page.refused()
-        self.rejects.add(page, [(item, RowFailure("R0206", f"the server refuses the item: {error.message}", None))])
-        page.close(1)
-
-    async def _write_each(self, page: Page, batch: Batch, content: bytes | memoryview, error: ServiceError) -> None:
-        refused_before = _refused(page)
-        for single in self.batching.singles(batch, content):
-            await self._write(page, single)
-            if self.course.stopping:
+        for single in self.target.batching.singles(batch, content):
+            await self.write(page, single)
+            if self.target.course.stopping:
                 return
-        refused = _refused(page) - refused_before
-        self._refused = self._refused + 1 if refused >= len(batch.positions) and not self.written else 0
-        if self._refused >= REFUSED_BATCHES:
-            # Not the items are at fault but the request: rejecting the whole table would help nobody.
-            raise error
-
-
-def _refused(page: Page) -> int:
-    return page.tally.rejected + page.tally.skipped
+        self.target.has_refused(error)
 
 
 def _used(answer: BatchWriteAnswer, estimate: float) -> float:

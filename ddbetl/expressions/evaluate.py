@@ -18,8 +18,8 @@ from ddbetl.types import TAGS, NullValue, Type, Value, type_of
 Item: TypeAlias = Mapping[str, dict[str, Any]]
 Evaluator: TypeAlias = Callable[[Item, RowContext], Value]
 
-# Functions that ask whether there is an attribute at all, and so must see DynamoDB's NULL as what it is.
-SEES_NULL_VALUE = frozenset({"IS MISSING", "attribute_type"})
+# What asks whether there is an attribute at all, or copies one, and so must see DynamoDB's NULL as what it is.
+SEES_NULL_VALUE = frozenset({"IS MISSING", "attribute_type", "{…}"})
 
 
 def evaluator(expression: Expression) -> Evaluator:

@@ -10,16 +10,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ddbetl.expressions.ir import Call, Candidate, Constant, Expression
+from ddbetl.expressions.ir import Attribute, Call, Candidate, Constant, Expression
 from ddbetl.functions.model import (
+    NUMBER,
     STORED,
     ArgumentError,
     Binding,
     Function,
     Implementation,
     Nulls,
+    Origin,
     Parameter,
     Signature,
+    key_of,
 )
 from ddbetl.source import Span
 from ddbetl.time import Zone
@@ -28,10 +31,12 @@ from ddbetl.types import Type, Value
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What a spec fixes for all its expressions: the zone of texts without an offset, the pivot of two-digit years."""
+    """What a spec fixes for all its expressions: the zone of texts without an offset, the pivot of two-digit years, the
+    source tables (none where they are not known)."""
 
     zone: Zone
     pivot_year: int
+    origins: tuple[Origin, ...] = ()
 
 
 class ResolveError(Exception):
@@ -70,6 +75,8 @@ def resolve(
         if _mismatch(parameters, arguments) is not None:
             continue
         runtime = tuple(a for p, a in zip(parameters, arguments, strict=True) if not p.constant)
+        if signature.reads_key:
+            runtime += tuple(map(Attribute, key_of(settings.origins)))
         candidates.append(_candidate(signature, parameters, arguments, settings))
         used.append(signature)
     if not candidates:
@@ -151,6 +158,8 @@ def _candidate(
             if common is not None:
                 types = frozenset({common})
         accepts.append(types & STORED if argument.type is Type.ANY else types)
+    if signature.reads_key:
+        accepts += [STORED] * len(key_of(settings.origins))
     result = signature.result
     if result is None:
         result = common if common is not None else _only_type(arguments, pairs)
@@ -167,9 +176,10 @@ def _candidate(
                 else:
                     constants[parameter.name] = argument.value
         try:
-            implementation = implementation(Binding(constants, settings.zone, settings.pivot_year))
+            binding = Binding(constants, settings.zone, settings.pivot_year, len(arguments), settings.origins)
+            implementation = implementation(binding)
         except ArgumentError as error:
-            position = _position(parameters, error.parameter, error.index)
+            position = _position(parameters, error.parameter, error.index) if error.parameter else None
             raise ResolveError("E0305", error.message, position, error.hint, error.at, error.length) from None
     doubtful = tuple(_position(parameters, doubt.parameter, doubt.index) for doubt in implementation.doubts)
     return Candidate(tuple(accepts), frozenset(same), implementation, result, doubtful)
@@ -197,7 +207,8 @@ def _type_error(function: Function, signatures: Sequence[Signature], arguments: 
     hint = parameter.hint or usage(function)
     if parameter.constant and not isinstance(argument, Constant):
         message = f"{function.name}: {parameter.name} must be known before the run, so it cannot depend on an item"
-        return ResolveError("E0304", message, position, usage(function))
+        known = "a number" if parameter.types == NUMBER else "a text in single quotes"
+        return ResolveError("E0304", message, position, f"{known}, or a LET or PARAM")
     if parameter.same and (argument.type in parameter.types or argument.type is Type.ANY):
         others = [a for p, a in zip(parameters, arguments, strict=True) if p.same and a is not argument]
         other = next(a.type for a in others if a.type not in (Type.ANY, Type.NULL))

@@ -7,10 +7,13 @@ defined here alone, for the statement's SQL and for Python alike.
 from __future__ import annotations
 
 import json
+import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum, StrEnum
 
 from ddbetl.expressions.projection import KeyAttribute
+from ddbetl.types import Type
 
 
 class Action(StrEnum):
@@ -54,11 +57,22 @@ ENTRIES = {
 
 # Longest PartiQL statement, in characters; here in bytes, to be sure. Source: BatchStatementRequest API reference.
 LONGEST_STATEMENT = 8192
+# The types that DynamoDB compares by more or less: what KEEP NEWEST can decide by.
+ORDERED = (Type.NUMBER, Type.STRING, Type.BINARY)
+# What an expiry time can be, in seconds. Less is rather a duration, more are rather milliseconds.
+EARLIEST_EXPIRY, LATEST_EXPIRY = 10**8, 10**11 - 1
+# What makes a path of a name in UPDATE, for some servers even in quotes, or ends the quotes.
+_PATH = re.compile(r'[.\[\]"]')
 
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """The requests that write rows of one entry into one table."""
+    """The requests that write rows of one entry into one table; the key is empty where it is not known.
+
+    An entry is ``opening``, the ``labels`` of a statement's attributes, ``middle``, the attributes, ``closing``. Labels
+    and attributes are separated by commas. A put and a delete have no labels, and their attributes are one object; the
+    attributes of an UPDATE end with the key, which has no labels. All of it is JSON text.
+    """
 
     entry: Entry
     table: str
@@ -77,3 +91,65 @@ class Form:
         if self.entry.operation == "BatchWriteItem":
             return ']},"ReturnConsumedCapacity":"INDEXES"}'
         return '],"ReturnConsumedCapacity":"INDEXES"}'
+
+    @property
+    def opening(self) -> str:
+        match self.entry:
+            case Entry.PUT:
+                return '{"PutRequest":{"Item":'
+            case Entry.DELETE:
+                return '{"DeleteRequest":{"Key":'
+            case Entry.INSERT:
+                return '{"Statement":"' + _inside(f'INSERT INTO "{self.table}" VALUE {{')
+            case Entry.UPDATE:
+                return '{"Statement":"' + _inside(f'UPDATE "{self.table}" SET ')
+
+    @property
+    def middle(self) -> str:
+        match self.entry:
+            case Entry.PUT | Entry.DELETE:
+                return ""
+            case Entry.INSERT:
+                return '}","Parameters":['
+            case Entry.UPDATE:
+                return _inside(" WHERE " + " AND ".join(f'"{k.name}"=?' for k in self.key)) + '","Parameters":['
+
+    @property
+    def closing(self) -> str:
+        return "}}" if self.entry.operation == "BatchWriteItem" else "]}"
+
+    @property
+    def room(self) -> int:
+        """How many bytes the labels may have, as JSON: rather too few than too many."""
+        said = self.opening.removeprefix('{"Statement":"') + self.middle.removesuffix('","Parameters":[')
+        return LONGEST_STATEMENT - len(said.encode())
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        return tuple(attribute.name for attribute in self.key)
+
+    def label(self, name: str) -> str:
+        """How a statement names an attribute, its comma aside."""
+        if self.entry is Entry.INSERT:
+            return _inside("'" + name.replace("'", "''") + "':?")
+        return _inside(f'"{name}"=?')
+
+    def takes(self, names: Iterable[str]) -> bool:
+        """Whether an entry may have attributes of these names."""
+        return self.entry is not Entry.UPDATE or not any(map(_PATH.search, names))
+
+
+def _inside(text: str) -> str:
+    """A text as it stands between the quotes of a JSON string."""
+    return json.dumps(text, ensure_ascii=False)[1:-1]
+
+
+_INSERTED = re.compile(r"'((?:[^']|'')*)':\?")
+_UPDATED = re.compile(r'"([^"]*)"=\?')
+
+
+def names_in(statement: str) -> tuple[str, ...]:
+    """The names of an entry's attributes, in the order of its parameters, by its statement."""
+    if statement.startswith("UPDATE "):
+        return tuple(_UPDATED.findall(statement, statement.index(" SET ")))
+    return tuple(name.replace("''", "'") for name in _INSERTED.findall(statement, statement.index("{")))

@@ -77,7 +77,7 @@ def _lower_sum(symbol: str) -> LowerNumbers:
     return lower
 
 
-def _lower_product(lowering: Lowering, left: Fast, right: Fast, constant: Decimal | None) -> Fast | None:
+def lower_product(lowering: Lowering, left: Fast, right: Fast, constant: Decimal | None) -> Fast | None:
     forms = {left.form, right.form}
     if forms == {Form.INTEGER}:
         return attempt(lowering, f"{left.value} * {right.value}", Form.INTEGER)
@@ -103,7 +103,7 @@ def _lower_quotient(lowering: Lowering, left: Fast, right: Fast, constant: Decim
         return None
     inverse = _inverse(constant)
     if inverse is not None:
-        return _lower_product(lowering, first, inverse, None)
+        return lower_product(lowering, first, inverse, None)
     # However the quotient is found: if quotient * divisor is exactly the dividend, then it is the quotient.
     estimate = f"CAST({first.value} AS DOUBLE) / nullif(CAST({second.value} AS DOUBLE), 0)"
     quotient = lowering.bind(f"TRY_CAST({estimate} AS DECIMAL(38,9))")
@@ -311,7 +311,7 @@ MULTIPLY = Function(
     f"The product of numbers, or a duration so many times. {_EXACT_DOC} A duration stays a whole number of "
     "milliseconds, or it is an error.",
     (
-        _over(_multiply, _lower_product, NUMBER, NUMBER),
+        _over(_multiply, lower_product, NUMBER, NUMBER),
         _signature(DURATION, NUMBER, Type.DURATION, _times, _lower_scaled),
         _signature(NUMBER, DURATION, Type.DURATION, _times_swapped, _lower_scaled),
     ),

@@ -1,4 +1,4 @@
-"""Conversions between types: CAST, to_number, to_string.
+"""Conversions of values to texts, numbers and bytes: to_string, to_number, to_binary.
 
 In: a value of one type. Out: the same in another. Invariant: strict; what cannot be converted without loss is an
 error of the row.
@@ -9,8 +9,10 @@ from __future__ import annotations
 from decimal import Decimal
 
 from ddbetl.errors import RowError
-from ddbetl.functions.arithmetic import lower_seconds, seconds, whole_millis
-from ddbetl.functions.forms import attempt, conjunction, decimal_of_text, text_of_number, to_integer
+from ddbetl.functions.arithmetic import lower_seconds, seconds
+from ddbetl.functions.encoding import ENCODING
+from ddbetl.functions.forms import attempt, decimal_of_text, text_of_number
+from ddbetl.functions.hashing import content
 from ddbetl.functions.model import (
     BINARY,
     BOOLEAN,
@@ -28,13 +30,13 @@ from ddbetl.functions.model import (
     Parameter,
     Signature,
 )
-from ddbetl.functions.time import PARSE_TIME
-from ddbetl.numbers import EXACT, number_text, parse_number, shown
+from ddbetl.numbers import number_text, parse_number
 from ddbetl.time import fast_format, format_millis
-from ddbetl.types import Duration, Timestamp, Type, Value
+from ddbetl.types import Timestamp, Type, Value
 
 
-def _one(types: frozenset[Type], hint: str = "") -> tuple[Parameter, ...]:
+def one(types: frozenset[Type], hint: str = "") -> tuple[Parameter, ...]:
+    """The parameter of a conversion."""
     return (Parameter("value", types, hint=hint),)
 
 
@@ -47,8 +49,9 @@ def _lower_same(lowering: Lowering, arguments: tuple[Fast, ...]) -> Fast:
     return Fast(value.value, value.form)
 
 
-def _identity(type_: Type) -> Signature:
-    return Signature(_one(frozenset({type_})), type_, Implementation(_same, _lower_same), nullable=False)
+def identity(type_: Type) -> Signature:
+    """The conversion of a type to itself."""
+    return Signature(one(frozenset({type_})), type_, Implementation(_same, _lower_same), nullable=False)
 
 
 # To NUMBER
@@ -66,32 +69,42 @@ def _bind_seconds(binding: Binding) -> Implementation:
     return Implementation(seconds, lower)
 
 
+def _number_of_boolean(value: bool) -> Decimal:
+    return Decimal(value)
+
+
+def _lower_number_of_boolean(lowering: Lowering, arguments: tuple[Fast, ...]) -> Fast:
+    return Fast(f"CAST({arguments[0].value} AS BIGINT)", Form.INTEGER)
+
+
 _TO_NUMBER = (
-    _identity(Type.NUMBER),
+    identity(Type.NUMBER),
     Signature(
-        _one(STRING, "epoch(…) makes a number of a time"),
+        one(STRING, "epoch(…) makes a number of a time"),
         Type.NUMBER,
         Implementation(parse_number, _lower_parse_number),
         nullable=False,
     ),
-    Signature(_one(DURATION, "epoch(…) makes a number of a time"), Type.NUMBER, _bind_seconds, nullable=False),
+    Signature(one(BOOLEAN), Type.NUMBER, Implementation(_number_of_boolean, _lower_number_of_boolean), nullable=False),
+    Signature(one(DURATION, "epoch(…) makes a number of a time"), Type.NUMBER, _bind_seconds, nullable=False),
 )
 
-_TO_NUMBER_DOC = (
+TO_NUMBER_DOC = (
     "The number of a text, which must be a number and nothing else: digits with an optional sign, fraction and "
-    "exponent, no blanks, no thousands separators. A number stays as it is, a duration gives its seconds. More than "
-    "38 significant digits are an error."
+    "exponent, no blanks, no thousands separators. A number stays as it is, TRUE is 1 and FALSE is 0, a duration "
+    "gives its seconds. More than 38 significant digits are an error."
 )
 
 TO_NUMBER = Function(
     "to_number",
     "conversion",
-    _TO_NUMBER_DOC,
+    TO_NUMBER_DOC,
     _TO_NUMBER,
     (
         Example("to_number('-1.50')", "-1.5"),
         Example("to_number('1e3')", "1000"),
         Example("to_number(90 minutes)", "5400"),
+        Example("to_number(x)", "1", '{"x": {"BOOL": true}}'),
         Example("to_number(x)", 'error: to_number(x): "1,000" is not a number', '{"x": {"S": "1,000"}}'),
     ),
 )
@@ -141,14 +154,14 @@ def _bind_time_text(binding: Binding) -> Implementation:
 
 
 _TO_STRING = (
-    _identity(Type.STRING),
-    Signature(_one(NUMBER), Type.STRING, Implementation(number_text, _lower_number_text), nullable=False),
-    Signature(_one(BOOLEAN), Type.STRING, Implementation(_boolean_text, _lower_boolean_text), nullable=False),
-    Signature(_one(BINARY), Type.STRING, Implementation(_decode, _lower_decode), nullable=False),
-    Signature(_one(TIMESTAMP), Type.STRING, _bind_time_text, nullable=False),
+    identity(Type.STRING),
+    Signature(one(NUMBER), Type.STRING, Implementation(number_text, _lower_number_text), nullable=False),
+    Signature(one(BOOLEAN), Type.STRING, Implementation(_boolean_text, _lower_boolean_text), nullable=False),
+    Signature(one(BINARY), Type.STRING, Implementation(_decode, _lower_decode), nullable=False),
+    Signature(one(TIMESTAMP), Type.STRING, _bind_time_text, nullable=False),
 )
 
-_TO_STRING_DOC = (
+TO_STRING_DOC = (
     "The text of a value. A number is written without exponent and without trailing zeros while that takes at most "
     "38 digits, a boolean as `true` or `false`, a TIMESTAMP as ISO-8601 in the spec's zone (`format_time` takes "
     "patterns); the bytes of a binary must be UTF-8. A text stays as it is."
@@ -157,7 +170,7 @@ _TO_STRING_DOC = (
 TO_STRING = Function(
     "to_string",
     "conversion",
-    _TO_STRING_DOC,
+    TO_STRING_DOC,
     _TO_STRING,
     (
         Example("to_string(1.50)", "'1.5'"),
@@ -167,148 +180,31 @@ TO_STRING = Function(
     ),
 )
 
-# To the other types
-
-
-def _encode(value: str) -> bytes:
-    return value.encode("utf-8")
+# To BINARY
 
 
 def _lower_encode(lowering: Lowering, arguments: tuple[Fast, ...]) -> Fast:
     return Fast(f"base64(encode({arguments[0].value}))", Form.BASE64)
 
 
-def _parse_boolean(text: str) -> bool:
-    match text.lower():
-        case "true":
-            return True
-        case "false":
-            return False
-        case _:
-            raise RowError("R0113", f"{shown(text)} is neither true nor false")
+_TO_BINARY = (
+    identity(Type.BINARY),
+    Signature(one(STRING), Type.BINARY, Implementation(content, _lower_encode), nullable=False),
+)
 
+TO_BINARY_DOC = (
+    "The UTF-8 bytes of a text; a binary as it is. `from_base64` and `from_hex` read bytes that are written as text."
+)
 
-def _lower_parse_boolean(lowering: Lowering, arguments: tuple[Fast, ...]) -> Fast:
-    text = f"lower({arguments[0].value})"
-    value = lowering.bind(f"CASE {text} WHEN 'true' THEN TRUE WHEN 'false' THEN FALSE END")
-    return Fast(value, Form.BOOLEAN, f"({value} IS NOT NULL)")
-
-
-def _duration(number: Decimal) -> Duration:
-    return Duration(whole_millis(EXACT.multiply(number, Decimal(1000))))
-
-
-def _lower_duration(lowering: Lowering, arguments: tuple[Fast, ...]) -> Fast | None:
-    (number,) = arguments
-    millis = to_integer(lowering, Fast(lowering.bind(f"TRY({number.value} * 1000)"), number.form))
-    if millis is None:
-        return None
-    # NULL where the product has no place in its form.
-    return Fast(millis.value, Form.MILLIS, conjunction([f"({millis.value} IS NOT NULL)", millis.guard]))
-
-
-def _cast(type_: Type, doc: str, signatures: tuple[Signature, ...], *examples: Example) -> Function:
-    return Function(f"CAST AS {type_}", "operator", f"`CAST(value AS {type_})`. {doc}", signatures, examples)
-
-
-def _only_same(type_: Type, *examples: Example) -> Function:
-    doc = f"The value as it is; anything but a {type_} is an error."
-    return _cast(type_, doc, (_identity(type_),), *examples)
-
-
-CASTS: tuple[Function, ...] = (
-    _cast(
-        Type.STRING,
-        f"The same as `to_string(value)`. {_TO_STRING_DOC}",
-        _TO_STRING,
-        Example("CAST(1.50 AS STRING)", "'1.5'"),
-        Example("CAST(x AS STRING)", "'hi'", '{"x": {"B": "aGk="}}'),
-    ),
-    _cast(
-        Type.NUMBER,
-        f"The same as `to_number(value)`. {_TO_NUMBER_DOC}",
-        _TO_NUMBER,
-        Example("CAST('007' AS NUMBER)", "7"),
-        Example("CAST(x AS NUMBER)", 'error: CAST(x AS NUMBER): "" is not a number', '{"x": {"S": ""}}'),
-    ),
-    _cast(
-        Type.BOOLEAN,
-        "The texts `true` and `false` in any case; a boolean as it is.",
-        (
-            _identity(Type.BOOLEAN),
-            Signature(
-                _one(STRING, "a number is compared: n <> 0"),
-                Type.BOOLEAN,
-                Implementation(_parse_boolean, _lower_parse_boolean),
-                nullable=False,
-            ),
-        ),
-        Example("CAST('True' AS BOOLEAN)", "TRUE"),
-        Example(
-            "CAST(x AS BOOLEAN)", 'error: CAST(x AS BOOLEAN): "yes" is neither true nor false', '{"x": {"S": "yes"}}'
-        ),
-    ),
-    _cast(
-        Type.BINARY,
-        "The UTF-8 bytes of a text; a binary as it is.",
-        (
-            _identity(Type.BINARY),
-            Signature(_one(STRING), Type.BINARY, Implementation(_encode, _lower_encode), nullable=False),
-        ),
-        Example("CAST('hi' AS BINARY) = x", "TRUE", '{"x": {"B": "aGk="}}'),
-        Example("size(CAST('é' AS BINARY))", "2"),
-    ),
-    _cast(
-        Type.TIMESTAMP,
-        "The same as `parse_time(value)`: ISO-8601 text or epoch seconds.",
-        PARSE_TIME.signatures,
-        Example("CAST('2017-04-26T10:15:30+02:00' AS TIMESTAMP)", "TIMESTAMP '2017-04-26T08:15:30.000Z'"),
-        Example("CAST(0 AS TIMESTAMP)", "TIMESTAMP '1970-01-01T00:00:00.000Z'"),
-    ),
-    _cast(
-        Type.DURATION,
-        "A number of seconds, in whole milliseconds; a duration as it is.",
-        (
-            _identity(Type.DURATION),
-            Signature(
-                _one(NUMBER),
-                Type.DURATION,
-                Implementation(_duration, _lower_duration),
-                nullable=False,
-            ),
-        ),
-        Example("CAST(90 AS DURATION) = 90 seconds", "TRUE"),
-        Example(
-            "CAST(n AS DURATION) = 1 second",
-            "error: CAST(n AS DURATION): a duration is a whole number of milliseconds, not 0.1",
-            '{"n": {"N": "0.0001"}}',
-        ),
-    ),
-    _only_same(
-        Type.LIST,
-        Example("size(CAST(x AS LIST))", "1", '{"x": {"L": [{"S": "a"}]}}'),
-        Example("CAST(x AS LIST)", "error: x: expected LIST, found STRING", '{"x": {"S": "a"}}'),
-    ),
-    _only_same(
-        Type.MAP,
-        Example("size(CAST(x AS MAP))", "0", '{"x": {"M": {}}}'),
-        Example("CAST(x AS MAP)", "NULL"),
-    ),
-    _only_same(
-        Type.STRING_SET,
-        Example("size(CAST(x AS STRING SET))", "2", '{"x": {"SS": ["a", "b"]}}'),
-        Example("CAST(x AS STRING SET)", "error: x: expected STRING SET, found LIST", '{"x": {"L": []}}'),
-    ),
-    _only_same(
-        Type.NUMBER_SET,
-        Example("size(CAST(x AS NUMBER SET))", "2", '{"x": {"NS": ["1", "2"]}}'),
-        Example("CAST(x AS NUMBER SET)", "NULL"),
-    ),
-    _only_same(
-        Type.BINARY_SET,
-        Example("size(CAST(x AS BINARY SET))", "1", '{"x": {"BS": ["aGk="]}}'),
-        Example("CAST(x AS BINARY SET)", "NULL"),
+TO_BINARY = Function(
+    "to_binary",
+    "conversion",
+    TO_BINARY_DOC,
+    _TO_BINARY,
+    (
+        Example("to_binary('hi') = x", "TRUE", '{"x": {"B": "aGk="}}'),
+        Example("size(to_binary('é'))", "2"),
     ),
 )
 
-CONVERSION: tuple[Function, ...] = (TO_NUMBER, TO_STRING)
+CONVERSION: tuple[Function, ...] = (*ENCODING, TO_BINARY, TO_NUMBER, TO_STRING)

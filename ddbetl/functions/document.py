@@ -1,6 +1,6 @@
-"""Functions of stored values of any type: their type and size.
+"""Functions of stored values: their type and size, maps, and the list of all functions of documents.
 
-In: any value of an attribute. Out: text and numbers.
+In: any value of an attribute. Out: texts, numbers, lists and maps.
 """
 
 from __future__ import annotations
@@ -8,6 +8,9 @@ from __future__ import annotations
 from decimal import Decimal
 
 from ddbetl.functions.forms import attempt
+from ddbetl.functions.json_sql import entries, keys, list_of, map_of
+from ddbetl.functions.json_text import FROM_JSON, TO_JSON
+from ddbetl.functions.lists import ELEMENT, FLATTEN, LIST_CONCAT, LIST_CONTAINS, MAP, SLICE
 from ddbetl.functions.model import (
     STORED,
     Example,
@@ -21,6 +24,7 @@ from ddbetl.functions.model import (
     Parameter,
     Signature,
 )
+from ddbetl.functions.sets import SET_CONTAINS, SET_FUNCTIONS
 from ddbetl.types import TAG_OF, BinarySet, NumberSet, StringSet, Type, Value, type_of
 
 
@@ -125,4 +129,114 @@ ATTRIBUTE_TYPE = Function(
     nulls=Nulls.SEEN,
 )
 
-DOCUMENT: tuple[Function, ...] = (ATTRIBUTE_TYPE, SIZE)
+# Maps
+
+
+def _keys(values: dict[str, Value]) -> tuple[str, ...]:
+    return tuple(sorted(values))
+
+
+def _lower_keys(lowering: Lowering, arguments: tuple[Fast, ...]) -> Fast | None:
+    (value,) = arguments
+    if value.form is not Form.JSON:
+        return None
+    texts = f"""list_transform(list_sort({keys(value.value)}), lambda key: '{{"S":' || to_json(key)::VARCHAR || '}}')"""
+    return Fast(list_of(texts), Form.JSON)
+
+
+KEYS = Function(
+    "keys",
+    "document",
+    "The keys of a map, a list of texts. A map has no order of its own: the keys come in the order of their UTF-8 "
+    "bytes, as DynamoDB sorts texts.",
+    (Signature((Parameter("map", MAP),), Type.LIST, Implementation(_keys, _lower_keys), nullable=False),),
+    (
+        Example("keys({'b': 1, 'a': 2, 'Z': 3})", "['Z', 'a', 'b']"),
+        Example("keys({})", "[]"),
+        Example("keys(x)", "error: x: expected MAP, found LIST", '{"x": {"L": []}}'),
+    ),
+)
+
+
+def _values(values: dict[str, Value]) -> tuple[Value, ...]:
+    return tuple(values[key] for key in sorted(values))
+
+
+def _lower_values(lowering: Lowering, arguments: tuple[Fast, ...]) -> Fast | None:
+    (value,) = arguments
+    if value.form is not Form.JSON:
+        return None
+    parts = f"list_transform(list_sort({entries(value.value)}), lambda pair: pair[2])"
+    return Fast(list_of(parts), Form.JSON)
+
+
+VALUES = Function(
+    "values",
+    "document",
+    "The values of a map in the order of their keys: `element(values(m), i)` belongs to `element(keys(m), i)`.",
+    (Signature((Parameter("map", MAP),), Type.LIST, Implementation(_values, _lower_values), nullable=False),),
+    (
+        Example("values({'b': 1, 'a': 'x'})", "['x', 1]"),
+        Example("values(x)", "[NULL]", '{"x": {"M": {"a": {"NULL": true}}}}'),
+    ),
+)
+
+
+def _map_merge(*maps: dict[str, Value]) -> dict[str, Value]:
+    return {key: value for values in maps for key, value in values.items()}
+
+
+def _lower_map_merge(lowering: Lowering, arguments: tuple[Fast, ...]) -> Fast | None:
+    if any(value.form is not Form.JSON for value in arguments):
+        return None
+    pairs = [lowering.bind(entries(value.value)) for value in arguments]
+    later = [lowering.bind(keys(value.value)) for value in arguments[1:]]
+    kept = [
+        f"list_filter({part}, lambda pair: NOT list_contains(flatten([{', '.join(later[position:])}]), pair[1]))"
+        for position, part in enumerate(pairs[:-1])
+    ]
+    there = " AND ".join(f"{part} IS NOT NULL" for part in pairs)
+    merged = map_of(f"flatten([{', '.join([*kept, pairs[-1]])}])")
+    return Fast(f"CASE WHEN {there} THEN {merged} END", Form.JSON)
+
+
+MAP_MERGE = Function(
+    "map_merge",
+    "document",
+    "One map of the entries of all; where several have a key, the last one's value counts. Maps inside of maps are "
+    "not merged. A NULL among the maps makes the result NULL; `coalesce(m, {})` says otherwise.",
+    (
+        Signature(
+            (Parameter("map", MAP, variadic=True, hint="{'key': x} makes a map of a value"),),
+            Type.MAP,
+            Implementation(_map_merge, _lower_map_merge),
+            nullable=False,
+        ),
+    ),
+    (
+        Example(
+            "map_merge(Address, {'Country': 'US', 'Zip': 89501})",
+            "{'City': 'Reno', 'Country': 'US', 'Zip': 89501}",
+            '{"Address": {"M": {"City": {"S": "Reno"}, "Zip": {"S": "?"}}}}',
+        ),
+        Example("map_merge(Address, {'Country': 'US'})", "NULL"),
+    ),
+)
+
+# The signatures of ``contains`` for what is no text.
+CONTAINS: tuple[Signature, ...] = (LIST_CONTAINS, *SET_CONTAINS)
+
+DOCUMENT: tuple[Function, ...] = (
+    ATTRIBUTE_TYPE,
+    SIZE,
+    ELEMENT,
+    SLICE,
+    LIST_CONCAT,
+    FLATTEN,
+    KEYS,
+    VALUES,
+    MAP_MERGE,
+    *SET_FUNCTIONS,
+    TO_JSON,
+    FROM_JSON,
+)

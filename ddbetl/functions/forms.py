@@ -98,13 +98,13 @@ def unify(values: Sequence[Fast]) -> tuple[Fast, ...] | None:
 
 
 # A text that is a number which DECIMAL(38,9) holds exactly. Others may be numbers too.
-_DECIMAL_TEXT = r"-?[0-9]{1,29}(\.[0-9]{1,9})?"
+DECIMAL_TEXT = r"-?[0-9]{1,29}(\.[0-9]{1,9})?"
 
 
 def decimal_of_text(lowering: Lowering, text: str) -> Fast:
     """The NUMBER of an SQL text, which may be NULL; behind a guard, which is NULL for NULL."""
     value = lowering.bind(f"TRY_CAST({text} AS DECIMAL(38,9))")
-    return Fast(value, Form.DECIMAL, lowering.bind(f"regexp_full_match({text}, '{_DECIMAL_TEXT}')"))
+    return Fast(value, Form.DECIMAL, lowering.bind(f"regexp_full_match({text}, '{DECIMAL_TEXT}')"))
 
 
 def text_of_number(number: Fast) -> str | None:

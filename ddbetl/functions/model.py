@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Protocol, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 from ddbetl.time import Zone
 from ddbetl.types import Timestamp, Type, Value
@@ -51,8 +51,23 @@ class Fast:
     guard: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class PageFunction:
+    """A Python function that a statement calls with many rows at a time, as Arrow arrays of values in these forms; what
+    it raises fails the page, which then goes by reference."""
+
+    name: str
+    run: Callable[..., Any]
+    parameters: tuple[Form, ...]
+    result: Form
+
+
 class Lowering(Protocol):
     """What a lowering may ask of the statement being built."""
+
+    def call(self, function: PageFunction, arguments: tuple[str, ...]) -> str:
+        """SQL for a call of a Python function with SQL values."""
+        ...
 
     def bind(self, sql: str) -> str:
         """Name the value of an SQL expression, so that it is computed once however often it is used."""
@@ -124,21 +139,35 @@ class Doubt:
 
 
 @dataclass(frozen=True, slots=True)
+class Origin:
+    """A source table: its name, the pattern of FROM that it came by, what each of the pattern's wildcards stands for in
+    the name, and the attributes of its key (none where the plan is made offline)."""
+
+    table: str
+    pattern: str
+    captures: tuple[str, ...] = ()
+    key: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Binding:
     """What is known when a call is compiled: its constant arguments by name, the spec's zone, the pivot year.
 
     ``constants`` holds every argument that is a constant, also those of parameters that need not be (but not of
-    variadic ones); a constant parameter that is variadic has a tuple.
+    variadic ones); a constant parameter that is variadic has a tuple. ``count``: how many arguments the call has.
+    ``origins``: the source tables; none where they are not known, and nothing runs.
     """
 
     constants: Mapping[str, Value | tuple[Value, ...]]
     zone: Zone
     pivot_year: int
+    count: int = 0
+    origins: tuple[Origin, ...] = ()
 
 
 class ArgumentError(Exception):
-    """A constant argument is wrong: which parameter (``index``: of a variadic one, which argument), why, and where in
-    the text (``at``, ``length`` characters)."""
+    """A constant argument is wrong: which parameter (``index``: of a variadic one, which argument; none: the call as a
+    whole), why, and where in the text (``at``, ``length`` characters)."""
 
     def __init__(
         self, parameter: str, message: str, hint: str = "", at: int | None = None, length: int = 1, index: int = 0
@@ -174,7 +203,8 @@ class Signature:
 
     ``repeats``: so many of the first parameters may come again and again, as a group, before the rest (CASE's condition
     and result). ``shown``: the parameters as the documentation writes them, where constant arguments of one parameter
-    mean different things.
+    mean different things. ``reads_key``: the attributes of the sources' keys (``key_of``) come behind the arguments,
+    though the spec does not write them.
     """
 
     parameters: tuple[Parameter, ...]
@@ -184,9 +214,15 @@ class Signature:
     nullable: bool = True
     repeats: int = 0
     shown: str = ""
+    reads_key: bool = False
 
 
 SAME: None = None
+
+
+def key_of(origins: tuple[Origin, ...]) -> tuple[str, ...]:
+    """The attributes of the keys of tables, each once."""
+    return tuple(dict.fromkeys(name for origin in origins for name in origin.key))
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from ddbetl.functions.arithmetic import ARITHMETIC
+from ddbetl.functions.casts import CASTS
 from ddbetl.functions.comparison import COMPARISON
 from ddbetl.functions.conditional import CASE
-from ddbetl.functions.conversion import CASTS
+from ddbetl.functions.constructors import CONSTRUCTORS
 from ddbetl.functions.logic import LOGIC
 from ddbetl.functions.model import (
     STRING,
@@ -36,4 +37,4 @@ CONCATENATE = Function(
     (Example("'a' || 'b' || ''", "'ab'"), Example("'a' || x", "NULL")),
 )
 
-OPERATORS: tuple[Function, ...] = (*ARITHMETIC, CONCATENATE, *COMPARISON, *LOGIC, CASE, *CASTS)
+OPERATORS: tuple[Function, ...] = (*ARITHMETIC, CONCATENATE, *COMPARISON, *LOGIC, CASE, *CONSTRUCTORS, *CASTS)

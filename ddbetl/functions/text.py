@@ -1,14 +1,18 @@
-"""Functions of text.
+"""Functions of whole texts.
 
 In and out: STRING values; characters are Unicode code points, never bytes or UTF-16 units.
 """
 
 from __future__ import annotations
 
+import re
+import unicodedata
+from collections.abc import Callable
 from decimal import Decimal
+from typing import Literal
 
 from ddbetl.errors import RowError
-from ddbetl.functions.forms import conjunction, to_integer
+from ddbetl.functions.forms import text_of_number
 from ddbetl.functions.model import (
     NUMBER,
     STRING,
@@ -22,12 +26,12 @@ from ddbetl.functions.model import (
     Lowering,
     Parameter,
     Signature,
+    sql_text,
 )
 from ddbetl.numbers import number_text
-from ddbetl.types import Type, Value
+from ddbetl.types import Type
 
-# No item holds a text of so many characters; DuckDB's substring takes positions up to twice this.
-_FAR = 2**31 - 1
+_HINT = "to_string(…) makes a text of it"
 
 
 def _length(text: str) -> Decimal:
@@ -60,12 +64,57 @@ LENGTH = Function(
 )
 
 
-def _ascii_case(function: str) -> Implementation:
-    """Case mapping: beyond ASCII, DuckDB maps letter by letter, and Unicode's special cases need the reference."""
+def _byte_length(text: str) -> Decimal:
+    return Decimal(len(utf8(text)))
 
+
+def utf8(text: str) -> bytes:
+    """The bytes of a text; a RowError for one with half a surrogate pair, which has none."""
+    try:
+        return text.encode("utf-8")
+    except UnicodeEncodeError as error:
+        raise RowError("R0110", f"character {error.start + 1} is half of a surrogate pair, which is no text") from None
+
+
+def _lower_byte_length(lowering: Lowering, arguments: tuple[Fast, ...]) -> Fast:
+    return Fast(f"strlen({arguments[0].value})", Form.INTEGER)
+
+
+BYTE_LENGTH = Function(
+    "byte_length",
+    "text",
+    "The number of bytes of a text in UTF-8, by which DynamoDB counts an item's size and limits its keys: 1 to 4 for a "
+    "character.",
+    (
+        Signature(
+            (Parameter("text", STRING, hint="size(…) is the length of anything else"),),
+            Type.NUMBER,
+            Implementation(_byte_length, _lower_byte_length),
+            nullable=False,
+        ),
+    ),
+    (Example("byte_length('Größe')", "7"), Example("byte_length('')", "0"), Example("byte_length('👍')", "4")),
+)
+
+
+def is_ascii(text: str) -> str:
+    """SQL for whether an SQL text is ASCII."""
+    return f"(strlen({text}) = length({text}))"
+
+
+def _is_within(text: str, characters: str) -> str:
+    """SQL for whether an SQL text has no characters but these, which have all of ASCII among them."""
+    return f"CASE WHEN {is_ascii(text)} THEN TRUE ELSE regexp_full_match({text}, '[{characters}]*') END"
+
+
+# DuckDB maps letter by letter; for these that is all there is to it. Unicode's special cases need the reference.
+_MAPPED_SINGLY = {"lower": r"\x{0}-\x{12F}", "upper": r"\x{0}-\x{DE}\x{E0}-\x{148}"}
+
+
+def _case(function: str) -> Implementation:
     def lower(lowering: Lowering, arguments: tuple[Fast, ...]) -> Fast:
         text = arguments[0].value
-        return Fast(f"{function}({text})", Form.TEXT, f"(strlen({text}) = length({text}))")
+        return Fast(f"{function}({text})", Form.TEXT, _is_within(text, _MAPPED_SINGLY[function]))
 
     return Implementation(str.lower if function == "lower" else str.upper, lower)
 
@@ -74,7 +123,7 @@ LOWER = Function(
     "lower",
     "text",
     "The text in lower case, by Unicode's full case mapping and the same on every machine: no locale has a say.",
-    (Signature((Parameter("text", STRING),), Type.STRING, _ascii_case("lower"), nullable=False),),
+    (Signature((Parameter("text", STRING),), Type.STRING, _case("lower"), nullable=False),),
     (Example("lower('Straße 7')", "'straße 7'"), Example("lower('ΟΔΟΣ')", "'οδος'")),
 )
 
@@ -83,35 +132,54 @@ UPPER = Function(
     "text",
     "The text in upper case, by Unicode's full case mapping and the same on every machine: no locale has a say. The "
     "result can be longer than the text.",
-    (Signature((Parameter("text", STRING),), Type.STRING, _ascii_case("upper"), nullable=False),),
+    (Signature((Parameter("text", STRING),), Type.STRING, _case("upper"), nullable=False),),
     (Example("upper('abc')", "'ABC'"), Example("upper('Straße')", "'STRASSE'")),
 )
+
+
+def _trimming(name: str, doc: str, reference: Callable[..., str], examples: tuple[Example, ...]) -> Function:
+    """``trim``, ``ltrim`` or ``rtrim``; DuckDB has all three under these names."""
+
+    def lower(lowering: Lowering, arguments: tuple[Fast, ...]) -> Fast:
+        text, *rest = arguments
+        return Fast(f"{name}({text.value}, {rest[0].value if rest else _SPACE})", Form.TEXT)
+
+    return Function(
+        name,
+        "text",
+        f"The text without the spaces {doc}, or without any of the given `characters` there. As in SQL only the space "
+        "itself goes by default: tabs, line breaks and other blanks stay unless they are given.",
+        (
+            Signature(
+                (Parameter("text", STRING), Parameter("characters", STRING, optional=True)),
+                Type.STRING,
+                Implementation(reference, lower),
+                nullable=False,
+            ),
+        ),
+        examples,
+    )
+
+
+_SPACE = "' '"
 
 
 def _trim(text: str, characters: str = " ") -> str:
     return text.strip(characters)
 
 
-def _lower_trim(lowering: Lowering, arguments: tuple[Fast, ...]) -> Fast:
-    text, *rest = arguments
-    return Fast(f"trim({text.value}, {rest[0].value if rest else _SPACE})", Form.TEXT)
+def _ltrim(text: str, characters: str = " ") -> str:
+    return text.lstrip(characters)
 
 
-_SPACE = "' '"
+def _rtrim(text: str, characters: str = " ") -> str:
+    return text.rstrip(characters)
 
-TRIM = Function(
+
+TRIM = _trimming(
     "trim",
-    "text",
-    "The text without the spaces at both ends, or without any of the given `characters` there. As in SQL only the "
-    "space itself goes by default: tabs, line breaks and other blanks stay unless they are given.",
-    (
-        Signature(
-            (Parameter("text", STRING), Parameter("characters", STRING, optional=True)),
-            Type.STRING,
-            Implementation(_trim, _lower_trim),
-            nullable=False,
-        ),
-    ),
+    "at both ends",
+    _trim,
     (
         Example("trim('  a b ')", "'a b'"),
         Example("trim('--x-y-', '-')", "'x-y'"),
@@ -119,98 +187,81 @@ TRIM = Function(
     ),
 )
 
+LTRIM = _trimming(
+    "ltrim", "at its start", _ltrim, (Example("ltrim('  a ')", "'a '"), Example("ltrim('00170', '0')", "'170'"))
+)
 
-def _whole(number: Decimal, what: str) -> int:
-    if number != number.to_integral_value():
-        raise RowError("R0110", f"{what} must be a whole number, not {number_text(number)}")
-    return int(number)
-
-
-def _substr(text: str, start: Decimal, length: Decimal | None = None) -> str:
-    first = _whole(start, "start")
-    if length is None:
-        return text[max(first, 1) - 1 :]
-    count = _whole(length, "length")
-    if count < 0:
-        raise RowError("R0110", f"length must not be negative, but is {count}")
-    return text[max(first, 1) - 1 : max(first + count, 1) - 1]
+RTRIM = _trimming(
+    "rtrim", "at its end", _rtrim, (Example("rtrim(' a  ')", "' a'"), Example("rtrim('a-b--', '-')", "'a-b'"))
+)
 
 
-def _bind_substr(binding: Binding) -> Implementation:
-    for name in ("start", "length"):
-        number = binding.constants.get(name)
-        if isinstance(number, Decimal):
-            if number != number.to_integral_value():
-                raise ArgumentError(name, f"substr: {name} must be a whole number")
-            if name == "length" and number < 0:
-                raise ArgumentError(name, "substr: length must not be negative")
-    start, length = (_position(binding.constants.get(name)) for name in ("start", "length"))
-
-    def lower(lowering: Lowering, arguments: tuple[Fast, ...]) -> Fast | None:
-        text, *numbers = arguments
-        if start is not None and (length is not None or len(numbers) == 1):
-            return Fast(_known_part(text.value, start, length), Form.TEXT)
-        positions = [to_integer(lowering, number) for number in numbers]
-        if None in positions:
-            return None
-        first, *count = [lowering.bind(p.value) for p in positions if p is not None]
-        inside = f"{first} BETWEEN {-_FAR} AND {_FAR}"
-        part = f"substring({text.value}, greatest({first}, 1))"
-        if count:
-            inside += f" AND {count[0]} BETWEEN 0 AND {_FAR}"
-            part = (
-                f"substring({text.value}, greatest({first}, 1), "
-                f"greatest({first} + {count[0]} - greatest({first}, 1), 0))"
-            )
-        # A position that was no whole number is NULL here.
-        guards = [p.guard for p in positions if p is not None]
-        return Fast(
-            f"CASE WHEN {inside} THEN {part} END",
-            Form.TEXT,
-            conjunction([*guards, f"coalesce({inside}, FALSE)"]),
-        )
-
-    return Implementation(_substr, lower)
+def _reverse(text: str) -> str:
+    return text[::-1]
 
 
-def _position(value: Value | tuple[Value, ...]) -> int | None:
-    """A constant position, as far as it matters: no text is so long."""
-    return max(-_FAR, min(int(value), _FAR)) if isinstance(value, Decimal) and abs(value) < 2**63 else None
+def _lower_reverse(lowering: Lowering, arguments: tuple[Fast, ...]) -> Fast:
+    # DuckDB keeps together what is seen as one character.
+    text = arguments[0].value
+    return Fast(f"reverse({text})", Form.TEXT, is_ascii(text))
 
 
-def _known_part(text: str, start: int, length: int | None) -> str:
-    first = max(start, 1)
-    if length is None:
-        return f"substring({text}, {first})"
-    return f"substring({text}, {first}, {max(start + length - first, 0)})"
-
-
-SUBSTR = Function(
-    "substr",
+REVERSE = Function(
+    "reverse",
     "text",
-    "The part of a text that begins at the character `start`, counted from 1, and goes on for `length` characters, "
-    "or to the end. As in standard SQL, positions before the first character count but hold nothing: `substr(x, 0, "
-    "3)` is the first two characters. A part beyond the end is empty. A negative `length` and fractions are errors.",
+    "The characters of a text from the last to the first. Characters are code points, so an accent of its own goes to "
+    "the letter on its other side; `normalize` puts the two together first.",
+    (Signature((Parameter("text", STRING),), Type.STRING, Implementation(_reverse, _lower_reverse), nullable=False),),
+    (Example("reverse('abc')", "'cba'"), Example("reverse('日本')", "'本日'")),
+)
+
+_FORMS: tuple[Literal["NFC", "NFD", "NFKC", "NFKD"], ...] = ("NFC", "NFD", "NFKC", "NFKD")
+# The characters below the first accent of its own: no two of them become one, and none becomes another by NFC.
+_BELOW_ACCENTS = r"\x{0}-\x{2FF}"
+
+
+def _bind_normalize(binding: Binding) -> Implementation:
+    given = binding.constants.get("form", "NFC")
+    assert isinstance(given, str)
+    form = next((form for form in _FORMS if form == given.upper()), None)
+    if form is None:
+        raise ArgumentError("form", f"normalize: there is no form {given!r}", f"it is one of {', '.join(_FORMS)}")
+
+    def reference(text: str) -> str:
+        return unicodedata.normalize(form, text)
+
+    def lower(lowering: Lowering, arguments: tuple[Fast, ...]) -> Fast:
+        text = arguments[0].value
+        if form == "NFC":
+            return Fast(text, Form.TEXT, _is_within(text, _BELOW_ACCENTS))
+        return Fast(text, Form.TEXT, is_ascii(text))
+
+    return Implementation(reference, lower)
+
+
+NORMALIZE = Function(
+    "normalize",
+    "text",
+    "The text in a normal form of Unicode: `NFC` by default, or `NFD`, `NFKC`, `NFKD`. Texts that look the same, one "
+    "with `é` as a single character and one with `e` and an accent, are equal in one form only. The NFK forms also "
+    "make plain letters of variants: `ﬁ` becomes `fi`.",
     (
         Signature(
-            (Parameter("text", STRING), Parameter("start", NUMBER), Parameter("length", NUMBER, optional=True)),
+            (Parameter("text", STRING), Parameter("form", STRING, optional=True, constant=True)),
             Type.STRING,
-            _bind_substr,
+            _bind_normalize,
             nullable=False,
         ),
     ),
     (
-        Example("substr('201605', 1, 4)", "'2016'"),
-        Example("substr('201605', 5)", "'05'"),
-        Example("substr('abc', 0, 3)", "'ab'"),
-        Example("substr('abc', 7)", "''"),
-        Example(
-            "substr('abc', 1, n)",
-            "error: substr('abc', 1, n): length must not be negative, but is -1",
-            '{"n": {"N": "-1"}}',
-        ),
+        Example("length(normalize(Name))", "4", '{"Name": {"S": "Zoe\u0308s"}}'),
+        Example("length(normalize('é', 'NFD'))", "2"),
+        Example("normalize('ﬁn ①', 'NFKC')", "'fin 1'"),
     ),
 )
+
+
+# Putting texts together
 
 
 def concat(*texts: str) -> str:
@@ -240,4 +291,97 @@ CONCAT = Function(
     ),
 )
 
-TEXT: tuple[Function, ...] = (LENGTH, LOWER, UPPER, TRIM, SUBSTR, CONCAT)
+
+def _bind_format(binding: Binding) -> Implementation:
+    template = binding.constants["template"]
+    assert isinstance(template, str)
+    pieces = read_template(template, binding.count - 1)
+
+    def reference(*values: str | Decimal) -> str:
+        texts = [value if isinstance(value, str) else number_text(value) for value in values]
+        return "".join(piece if isinstance(piece, str) else texts[piece] for piece in pieces)
+
+    def lower(lowering: Lowering, arguments: tuple[Fast, ...]) -> Fast | None:
+        parts = [sql_text(piece) if isinstance(piece, str) else _text_of(arguments[piece]) for piece in pieces]
+        known = [part for part in parts if part is not None]
+        return Fast("(" + " || ".join(known) + ")", Form.TEXT) if len(known) == len(parts) else None
+
+    return Implementation(reference, lower)
+
+
+def _text_of(value: Fast) -> str | None:
+    return value.value if value.form is Form.TEXT else text_of_number(value)
+
+
+_PLACE = re.compile(r"\{\{|\}\}|\{([0-9]*)\}|[{}]")
+
+
+def read_template(template: str, count: int) -> tuple[str | int, ...]:
+    """The pieces of a template for so many values: texts, and which value stands between them. Raises ArgumentError."""
+    pieces: list[str | int] = []
+    numbered = set()
+    position = 0
+    for found in _PLACE.finditer(template):
+        pieces.append(template[position : found.start()])
+        position = found.end()
+        mark = found[0]
+        if mark in ("{{", "}}"):
+            pieces.append(mark[0])
+            continue
+        if mark in ("{", "}"):
+            hint = "{} is the next value, {0} the first one; {{ and }} stand for themselves"
+            raise ArgumentError("template", f"format: there is a single {mark!r} here", hint, found.start())
+        numbered.add(bool(found[1]))
+        if len(numbered) > 1:
+            message = "format: {} and {0} do not go together"
+            raise ArgumentError("template", message, at=found.start(), length=len(mark))
+        place = int(found[1]) if found[1] else sum(isinstance(piece, int) for piece in pieces)
+        if place >= count:
+            message = f"format: there is no value for {mark}, only {count}"
+            raise ArgumentError("template", message, at=found.start(), length=len(mark))
+        pieces.append(place)
+    pieces.append(template[position:])
+    unused = set(range(count)) - {piece for piece in pieces if isinstance(piece, int)}
+    if unused:
+        raise ArgumentError("value", "format: this value has no place in the template", index=min(unused))
+    return tuple(piece for piece in pieces if piece != "")
+
+
+FORMAT = Function(
+    "format",
+    "text",
+    "The template with each `{}` replaced by the next value, or each `{0}`, `{1}`, … by the value of that number; `{{` "
+    "and `}}` are braces. Values are texts, or numbers in their shortest form; nothing else can stand in the braces: "
+    "`lpad(to_string(n), 6, '0')` and `format_time` shape a value. A NULL among the values makes the result NULL.",
+    (
+        Signature(
+            (
+                Parameter("template", STRING, constant=True),
+                Parameter("value", STRING | NUMBER, variadic=True, hint=_HINT),
+            ),
+            Type.STRING,
+            _bind_format,
+            nullable=False,
+        ),
+    ),
+    (
+        Example("format('ORDER#{}#{}', OrderID, Line)", "'ORDER#17#2'", '{"OrderID": {"S": "17"}, "Line": {"N": "2"}}'),
+        Example("format('{1}/{0}/{1}', 'a', 'b')", "'b/a/b'"),
+        Example("format('{{{}}}', 1.50)", "'{1.5}'"),
+        Example("format('ORDER#{}', OrderID)", "NULL"),
+    ),
+)
+
+TEXT: tuple[Function, ...] = (
+    BYTE_LENGTH,
+    CONCAT,
+    FORMAT,
+    LENGTH,
+    LOWER,
+    LTRIM,
+    NORMALIZE,
+    REVERSE,
+    RTRIM,
+    TRIM,
+    UPPER,
+)

@@ -21,7 +21,7 @@ from math import prod
 from ddbetl.expressions.evaluate import SEES_NULL_VALUE
 from ddbetl.expressions.ir import Attribute, Call, Candidate, Constant, Expression
 from ddbetl.functions.forms import NULL, conjunction, decimal_of_text, is_null, number_literal, text_of_number, unify
-from ddbetl.functions.model import Fast, Form, Nulls, sql_text
+from ddbetl.functions.model import Fast, Form, Nulls, PageFunction, sql_text
 from ddbetl.types import TAG_OF, Duration, Timestamp, Type
 
 # The longest chain of CASE branches for arguments whose type only the row knows, and what is tried to find them.
@@ -79,6 +79,7 @@ class Lowerer:
     _typed_entries: dict[str, set[str]] = field(default_factory=dict)
     _json_entries: dict[str, None] = field(default_factory=dict)
     _attribute_columns: dict[tuple[str, bool], str] = field(default_factory=dict)
+    _python: dict[PageFunction, str] = field(default_factory=dict)
 
     # What function lowerings may use (functions.model.Lowering).
 
@@ -93,6 +94,11 @@ class Lowerer:
         self._known[sql] = column
         return column
 
+    def call(self, function: PageFunction, arguments: tuple[str, ...]) -> str:
+        """SQL for a call of a Python function, which the statement must then be given."""
+        name = self._python.setdefault(function, f"python{len(self._python)}")
+        return f"{name}({', '.join(arguments)})"
+
     @property
     def source_table(self) -> str:
         return "source_table"
@@ -102,6 +108,11 @@ class Lowerer:
         return "now_millis"
 
     # What the statement needs.
+
+    @property
+    def python(self) -> tuple[tuple[str, PageFunction], ...]:
+        """The Python functions that are called, by their names in SQL."""
+        return tuple((name, function) for function, name in self._python.items())
 
     @property
     def depth(self) -> int:
@@ -264,9 +275,11 @@ class Lowerer:
 
     def _presence(self, call: Call) -> Fast | None:
         """IS NULL or IS MISSING of an attribute: it is enough to know that it is there, and is no NULL."""
-        (argument, *_) = call.arguments
         asked = call.function.name
-        if asked not in ("IS NULL", "IS MISSING") or not isinstance(argument, Attribute) or argument.steps:
+        if asked not in ("IS NULL", "IS MISSING"):
+            return None
+        (argument,) = call.arguments
+        if not isinstance(argument, Attribute) or argument.steps:
             return None
         if not readable(argument.name):
             return None
@@ -327,6 +340,11 @@ class Lowerer:
             if candidate is None or candidate.implementation.lower is None:
                 continue
             result = candidate.implementation.lower(self, tuple(fast for _, _, fast in combination))
+            if result is not None and call.type is Type.ANY and result.form is not Form.JSON:
+                # Its type differs from row to row, so it comes as JSON.
+                type_ = next((combination[position][0] for position in candidate.same), candidate.result)
+                written = attribute_json(result, type_)
+                result = None if written is None else Fast(written, Form.JSON, result.guard)
             if result is None:
                 continue
             tests = [test for _, test, _ in combination if test]

@@ -1,6 +1,6 @@
 """The statement that turns pages of raw items into finished request bodies, in one pass of DuckDB.
 
-In: the predicate, the projection, the target's name and key. Out: SQL over the relation ``pages`` (columns of
+In: the predicate, the projection, the form of the requests. Out: SQL over the relation ``pages`` (columns of
 ``PAGE_COLUMNS``), one result row per request body or per page's flagged rows (columns of ``RESULT_COLUMNS``).
 Invariant: every item of every page ends in exactly one of three ways: filtered out, in a body, or flagged "by
 reference". A page with another number of items than was said is an error.
@@ -23,8 +23,10 @@ from ddbetl.expressions.projection import (
     Projection,
     Star,
 )
-from ddbetl.functions.forms import conjunction
-from ddbetl.functions.model import Form, Nulls, sql_text
+from ddbetl.expressions.writing import EARLIEST_EXPIRY, LATEST_EXPIRY, ORDERED, Entry, Form
+from ddbetl.functions import model
+from ddbetl.functions.forms import conjunction, is_null, text_of_number
+from ddbetl.functions.model import Fast, Nulls, PageFunction, sql_text
 from ddbetl.lowering.duckdb_sql import TYPED_FIELDS, Lowerer, attribute_json, lowered_types, readable
 from ddbetl.types import TAG_OF, Type
 
@@ -34,33 +36,59 @@ PAGE_COLUMNS = ("page", "items", "item_count", "source_table", "now_millis")
 # body: a request body, or NULL for the flagged rows; rows: positions in the page; keys: hashes of the target keys;
 # units: write units, estimated from the JSON's length (so rather too many than too few).
 RESULT_COLUMNS = ("page", "body", "rows", "keys", "units")
+# Only where collisions are looked for. targets, sources: the target keys and the source keys as texts in which equal
+# keys are equal: of each attribute its length in bytes, a colon, its content; "-" for one that is missing.
+KEY_COLUMNS = ("targets", "sources")
+
+# An attribute that is an expiry time, in DynamoDB JSON; there may be others.
+EXPIRY = r'\{"N":"[1-9][0-9]{8,10}"\}'
+# Texts of numbers that are as ``number_text`` writes them; there may be others.
+CANONICAL_NUMBER = r"0|-?[1-9][0-9]{0,37}|-?(0|[1-9][0-9]{0,18})\.[0-9]{0,18}[1-9]"
 
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """``sql`` over ``pages``; whether the predicate and the projection have fast forms, or go by reference whole."""
+    """``sql`` over ``pages``; whether the predicate and the projection have fast forms, or go by reference whole.
+
+    ``sources``: the key attributes of all source tables, where collisions are looked for: the result then has
+    ``KEY_COLUMNS`` as well. ``python``: the Python functions that it calls, by their names in SQL.
+    """
 
     sql: str
     filters: bool
     projects: bool
+    sources: tuple[KeyAttribute, ...] | None = None
+    python: tuple[tuple[str, PageFunction], ...] = ()
 
 
 def build(
-    where: Expression | None, projection: Projection, table: str, key: tuple[KeyAttribute, ...], batch: int = BATCH
+    where: Expression | None,
+    projection: Projection,
+    form: Form,
+    batch: int = BATCH,
+    sources: tuple[KeyAttribute, ...] | None = None,
+    newest: str | None = None,
+    ttl_attribute: str | None = None,
 ) -> Statement:
-    """The statement for a predicate and a projection into a table."""
+    """The statement for a predicate and a projection into requests of a form.
+
+    ``newest``: the attribute that KEEP NEWEST decides by. ``ttl_attribute``: the attribute that holds expiry times.
+    """
     roots = [c.expression for c in projection.columns] + ([where] if where is not None else [])
-    lowerer = Lowerer(typed=_typed(roots, projection, key))
+    lowerer = Lowerer(typed=_typed(roots, projection, (*form.key, *_copied(projection, sources or ()))))
 
     predicate = lowerer.lower(where) if where is not None else None
     filtered = lowerer.depth
-    item = _item(lowerer, projection)
-    keyed = _key(lowerer, projection, key)
+    entry = _entry(lowerer, projection, form)
+    keyed = _key(lowerer, projection, form.key, exact=sources is not None)
+    source = _source_key(lowerer, sources or ())
     guards: list[str | None] = []
     if where is not None:
         guards.append(predicate.guard if predicate is not None else "FALSE")
-    for part in (item, keyed):
+    for part in (entry, keyed, source):
         guards += part.guards if part is not None else ["FALSE"]
+    guards.append(_ordered(lowerer, projection, newest) if newest is not None else None)
+    guards.append(_expiry(lowerer, projection, ttl_attribute) if ttl_attribute is not None else None)
     ok = conjunction(guards) or "TRUE"
 
     sql = read_pages(lowerer, whole=projection.star is not None)
@@ -69,23 +97,39 @@ def build(
         # A row whose predicate may fail is kept: the reference evaluator decides, or says what is wrong.
         sql = f"SELECT * FROM ({sql}) WHERE NOT ({predicate.guard or 'TRUE'} AND ({predicate.value}) IS NOT TRUE)"
     sql = with_layers(sql, lowerer.layers(filtered, lowerer.depth))
-    finished = item.sql if item is not None else "NULL::VARCHAR"
-    key_hash = keyed.sql if keyed is not None else "NULL::UBIGINT"
-    sql = f"SELECT page, position, {ok} AS ok, {finished} AS item, {key_hash} AS key FROM ({sql})"
+    finished = entry.sql if entry is not None else "NULL::VARCHAR"
+    key = keyed.sql if keyed is not None else "NULL"
+    columns = {"key": f"hash({key})"}
+    if sources is not None:
+        columns |= {"target": f"({key})::VARCHAR", "source": source.sql if source is not None else "NULL::VARCHAR"}
+    named = ", ".join(f"{definition} AS {name}" for name, definition in columns.items())
+    sql = f"SELECT page, position, {ok} AS ok, {finished} AS item, {named} FROM ({sql})"
     return Statement(
-        _aggregate(sql, table, batch),
+        _aggregate(sql, form, batch, tuple(columns)),
         filters=where is None or predicate is not None,
-        projects=item is not None and keyed is not None,
+        projects=entry is not None and keyed is not None and source is not None,
+        sources=sources,
+        python=lowerer.python,
     )
 
 
+def _copied(projection: Projection, sources: tuple[KeyAttribute, ...]) -> Iterator[KeyAttribute]:
+    """The output attributes that are bare copies of the sources' keys."""
+    types = {attribute.name: attribute.type for attribute in sources}
+    for column in projection.columns:
+        if isinstance(column.expression, Attribute) and not column.expression.steps:
+            type_ = types.get(column.expression.name)
+            if type_ is not None:
+                yield KeyAttribute(column.name, type_)
+
+
 def _typed(
-    roots: list[Expression], projection: Projection, key: tuple[KeyAttribute, ...]
+    roots: list[Expression], projection: Projection, keys: tuple[KeyAttribute, ...]
 ) -> dict[str, frozenset[Type]]:
     """The attributes that are read by type, by a call or as a key, with the types: a bare copy need not read them as
     JSON once more, and a row with another type goes by reference."""
     found = [pair for root in roots for pair in typed_attributes(root)]
-    for attribute in key:
+    for attribute in keys:
         origin = projection.origin(attribute.name)
         if (
             isinstance(origin, OutputColumn)
@@ -149,58 +193,160 @@ def with_layers(sql: str, layers: list[list[tuple[str, str]]]) -> str:
     return sql
 
 
-def _aggregate(sql: str, table: str, batch: int) -> str:
-    """SQL that puts items together into request bodies, and flagged rows into lists of positions."""
-    # An item's JSON is never shorter than what DynamoDB counts, so a short text is surely a small item.
-    sure = f"ok AND item IS NOT NULL AND strlen(item) <= {LARGEST_ITEM}"
-    sql = f"SELECT page, position, key, item, coalesce({sure}, FALSE) AS ok FROM ({sql})"
+def _aggregate(sql: str, form: Form, batch: int, columns: tuple[str, ...]) -> str:
+    """SQL that puts entries together into request bodies, and flagged rows into lists of positions."""
+    # An item's JSON is never shorter than what DynamoDB counts, so a short text is surely a small item. In a statement
+    # the labels hold the names.
+    constant = len(form.middle.encode())
+    length = f"(strlen(item) - {constant})" if constant else "strlen(item)"
+    sure = f"ok AND item IS NOT NULL AND {length} <= {LARGEST_ITEM}"
+    kept = ", ".join(columns)
+    sql = f"SELECT page, position, {kept}, item, coalesce({sure}, FALSE) AS ok FROM ({sql})"
     running = "sum(CASE WHEN ok THEN 1 ELSE 0 END) OVER (ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW)"
     sql = f"SELECT *, CASE WHEN ok THEN ({running} - 1) // {batch} END AS batch FROM ({sql})"
-    head = sql_text('{"RequestItems":{' + json.dumps(table) + ":[")
-    tail = sql_text(']},"ReturnConsumedCapacity":"INDEXES"}')
-    puts = """string_agg('{"PutRequest":{"Item":' || item || '}}', ',')"""
+    entries = f"string_agg({sql_text(form.opening)} || item || {sql_text(form.closing)}, ',')"
+    lists = "".join(f"list({column}) AS {column}s, " for column in columns)
     return (
-        f"SELECT page, CASE WHEN ok THEN {head} || {puts} || {tail} END AS body, list(position)::INTEGER[] AS rows, "
-        f"list(key) AS keys, coalesce(sum((strlen(item) + 1023) // 1024), 0)::BIGINT AS units "
+        f"SELECT page, CASE WHEN ok THEN {sql_text(form.head)} || {entries} || {sql_text(form.tail)} END AS body, "
+        f"list(position)::INTEGER[] AS rows, {lists}coalesce(sum(({length} + 1023) // 1024), 0)::BIGINT AS units "
         f"FROM ({sql}) GROUP BY page, ok, batch"
     )
 
 
-def _item(lowerer: Lowerer, projection: Projection) -> _Part | None:
-    """SQL for the finished item in DynamoDB JSON."""
+@dataclass(frozen=True, slots=True)
+class _Field:
+    """An attribute of the output: its name, its value in SQL and in DynamoDB JSON, whether a row may be without it."""
+
+    name: str
+    value: str
+    json: str
+    may_miss: bool
+
+
+def _entry(lowerer: Lowerer, projection: Projection, form: Form) -> _Part | None:
+    """SQL for what stands between an entry's opening and its closing."""
     guards: list[str | None] = []
-    fields: list[str] = []
+    fields: list[_Field] = []
     for column in projection.columns:
         fast = lowerer.lower(column.expression)
         wire = attribute_json(fast, column.expression.type) if fast is not None else None
-        label = sql_text(json.dumps(column.name, ensure_ascii=False) + ":")
-        if fast is None or wire is None or label is None:
+        if fast is None or wire is None or sql_text(column.name) is None:
             return None
         guards.append(fast.guard)
         if isinstance(column.expression, Constant) and column.expression.value is None:
             continue
-        fields.append(f"{label} || {wire}")
-    if projection.star is None:
-        return _Part(f"'{{' || concat_ws(',', {', '.join(fields)}) || '}}'" if fields else "'{}'", guards)
-    return _star(lowerer, projection, projection.star, fields, guards)
+        # A row without its key goes by reference anyway.
+        may_miss = column.expression.nullable and column.name not in form.keys
+        fields.append(_Field(column.name, fast.value, wire, may_miss))
+    if projection.star is not None:
+        return _starred(lowerer, projection, projection.star, form, fields, guards)
+    if form.entry in (Entry.PUT, Entry.DELETE):
+        labelled = [f"{_json_label(field.name)} || {field.json}" for field in fields]
+        return _Part(f"'{{' || {_joined(labelled)} || '}}'" if labelled else "'{}'", guards)
+    last = form.keys if form.entry is Entry.UPDATE else ()
+    guards.append(None if form.takes(last) else "FALSE")
+    by_name = {field.name: field for field in fields}
+    fields = [field for field in fields if field.name not in last]
+    guards += [f"({field.value} IS NULL)" for field in fields if not form.takes([field.name])]
+    labels, more = _labels(form, fields)
+    attributes = [field.json for field in (*fields, *(by_name[name] for name in last if name in by_name))]
+    return _Part(f"{labels} || {_joined(attributes)}", [*guards, *more])
+
+
+def _labels(form: Form, fields: list[_Field]) -> tuple[str, list[str | None]]:
+    """SQL for a statement's labels and its middle; and guards that there are some, and not too many."""
+    every = ",".join(form.label(field.name) for field in fields)
+    whole = sql_text(every + form.middle)
+    missing = [field for field in fields if field.may_miss]
+    guards: list[str | None] = []
+    if len(missing) == len(fields):
+        guards.append(f"({' OR '.join(f'{field.value} IS NOT NULL' for field in fields)})" if fields else "FALSE")
+    if not missing:
+        return str(whole), [*guards, "FALSE" if len(every.encode()) > form.room else None]
+    parts = []
+    for field in fields:
+        label = sql_text(form.label(field.name))
+        parts.append(f"CASE WHEN {field.value} IS NOT NULL THEN {label} END" if field.may_miss else str(label))
+    some = _joined(parts)
+    if len(every.encode()) > form.room:
+        guards.append(f"(strlen({some}) <= {form.room})")
+    present = " AND ".join(f"{field.value} IS NOT NULL" for field in missing)
+    return f"CASE WHEN {present} THEN {whole} ELSE {some} || {sql_text(form.middle)} END", guards
+
+
+def _joined(texts: list[str]) -> str:
+    """SQL for the texts that are not NULL, separated by commas."""
+    return f"concat_ws(',', {', '.join(texts)})" if texts else "''"
+
+
+def _json_label(name: str) -> str | None:
+    return sql_text(json.dumps(name, ensure_ascii=False) + ":")
+
+
+def _starred(
+    lowerer: Lowerer, projection: Projection, star: Star, form: Form, fields: list[_Field], guards: list[str | None]
+) -> _Part | None:
+    """SQL for all attributes of the item but those that go, and for the columns that come, as an entry has them."""
+    last = form.keys if form.entry is Entry.UPDATE else ()
+    item = _star(lowerer, projection, star, [field for field in fields if field.name not in last], guards, last)
+    if item is None or form.entry in (Entry.PUT, Entry.DELETE):
+        return item
+    guards = [*item.guards, None if form.takes(last) else "FALSE"]
+    behind = []
+    for name in last:
+        origin = projection.origin(name)
+        if isinstance(origin, str):
+            copied = lowerer.lower(Attribute(origin))
+            if copied is None:
+                return None
+            guards.append(copied.guard)
+            behind.append(copied.value)
+        else:
+            behind += [field.json for field in fields if field.name == name]
+    labels, attributes, more = _opened(lowerer, form, lowerer.bind(item.sql))
+    return _Part(f"{labels} || {sql_text(form.middle)} || {_joined([attributes, *behind])}", [*guards, *more])
+
+
+def _opened(lowerer: Lowerer, form: Form, item: str) -> tuple[str, str, list[str]]:
+    """SQL for the labels and the attributes of an item in DynamoDB JSON; and guards that an entry can say them."""
+    quote, mark, odd = ("'", "':?", "[']") if form.entry is Entry.INSERT else ('"', '"=?', r'[.\[\]"]')
+    names = lowerer.bind(f"json_keys({item})")
+    between, end = sql_text(mark + "," + quote), sql_text(mark)
+    text = f"{sql_text(quote)} || array_to_string({names}, {between}) || {end}"
+    # It stands inside a JSON string.
+    labels = lowerer.bind(f"(to_json({text})::VARCHAR)[2:-2]")
+    guards = [
+        f"(len({names}) > 0)",
+        f"(NOT regexp_matches(array_to_string({names}, ','), {sql_text(odd)}))",
+        f"(strlen({labels}) <= {form.room})",
+    ]
+    return labels, f"array_to_string(json_extract({item}, '$.*')::VARCHAR[], ',')", guards
 
 
 def _star(
-    lowerer: Lowerer, projection: Projection, star: Star, fields: list[str], guards: list[str | None]
+    lowerer: Lowerer,
+    projection: Projection,
+    star: Star,
+    fields: list[_Field],
+    guards: list[str | None],
+    without: tuple[str, ...],
 ) -> _Part | None:
-    """The whole item without the attributes that go, and with the columns that come."""
+    """The whole item without the attributes that go, and with the columns that come; ``without`` those in any case."""
+    added = [f"{_json_label(field.name)} || {field.json}" for field in fields]
     gone = [*star.exclude, *(old for old, _ in star.rename), *(c.name for c in projection.columns if c.replaces)]
     rest = "whole"
-    if gone:
+    if gone or without:
         # A merge patch takes an attribute out by a null; DynamoDB JSON itself has none at that place.
-        rest = f"json_merge_patch(whole, {sql_text(json.dumps(dict.fromkeys(gone), ensure_ascii=False))})::VARCHAR"
+        patch = json.dumps(dict.fromkeys((*gone, *without)), ensure_ascii=False)
+        rest = f"json_merge_patch(whole, {sql_text(patch)})::VARCHAR"
     for old, new in star.rename:
         moved = lowerer.lower(Attribute(old))
-        label = sql_text(json.dumps(new, ensure_ascii=False) + ":")
+        label = _json_label(new)
         if moved is None or label is None:
             return None
         guards.append(moved.guard)
-        fields.append(f"{label} || {moved.value}")
+        if new not in without:
+            added.append(f"{label} || {moved.value}")
     # A column never takes an attribute's place unless the spec says so: such a row is an error, told by reference.
     for name in (*(c.name for c in projection.columns if not c.replaces), *(new for _, new in star.rename)):
         if name not in gone:
@@ -208,20 +354,21 @@ def _star(
             if present is None:
                 return None
             guards.append(f"({conjunction([present.guard, f'{present.value} IS NULL'])})")
-    if not fields:
+    if not added:
         return _Part(rest, guards)
-    rest, added = lowerer.bind(rest), lowerer.bind(f"concat_ws(',', {', '.join(fields)})")
+    rest, more = lowerer.bind(rest), lowerer.bind(_joined(added))
     return _Part(
-        f"CASE WHEN {added} = '' THEN {rest} WHEN {rest} = '{{}}' THEN '{{' || {added} || '}}' "
-        f"ELSE {rest}[:-2] || ',' || {added} || '}}' END",
+        f"CASE WHEN {more} = '' THEN {rest} WHEN {rest} = '{{}}' THEN '{{' || {more} || '}}' "
+        f"ELSE {rest}[:-2] || ',' || {more} || '}}' END",
         guards,
     )
 
 
-def _key(lowerer: Lowerer, projection: Projection, key: tuple[KeyAttribute, ...]) -> _Part | None:
-    """SQL for a hash of the target's key, and guards that the key is one that DynamoDB takes."""
+def _key(lowerer: Lowerer, projection: Projection, key: tuple[KeyAttribute, ...], exact: bool) -> _Part | None:
+    """SQL for columns that are equal for equal target keys, and guards that the key is one that DynamoDB takes.
+    ``exact``: for one text in which different keys differ, as in ``KEY_COLUMNS``."""
     if not key:
-        return _Part("0::UBIGINT", [])
+        return _Part("''", [])
     parts: list[str] = []
     guards: list[str | None] = []
     for position, attribute in enumerate(key):
@@ -235,15 +382,41 @@ def _key(lowerer: Lowerer, projection: Projection, key: tuple[KeyAttribute, ...]
         text, guard, computed = found
         longest = LONGEST_SORT_KEY if position else LONGEST_PARTITION_KEY
         guards.append(guard)
-        if attribute.type is Type.NUMBER:
+        if attribute.type is not Type.NUMBER:
+            guards.append(f"coalesce(strlen({text}) BETWEEN 1 AND {longest}, FALSE)")
+        else:
             guards.append(f"{text} IS NOT NULL")
-            if not computed:
+            if exact and not computed:
+                guards.append(_canonical(lowerer, text))
+            elif not computed:
                 # Some servers keep 1.0 beside 1. That different numbers can be one DOUBLE only costs a closer look.
                 text = f"TRY_CAST({text} AS DOUBLE)"
-        else:
-            guards.append(f"coalesce(strlen({text}) BETWEEN 1 AND {longest}, FALSE)")
-        parts.append(text)
-    return _Part(f"hash({', '.join(parts)})", guards)
+        parts.append(_delimited(lowerer, text) if exact else text)
+    return _Part(lowerer.bind(" || ".join(parts)) if exact else ", ".join(parts), guards)
+
+
+def _source_key(lowerer: Lowerer, sources: tuple[KeyAttribute, ...]) -> _Part | None:
+    """SQL for the key of the source row, as in ``KEY_COLUMNS``."""
+    parts: list[str] = []
+    guards: list[str | None] = []
+    for attribute in sources:
+        if attribute.type not in TYPED_FIELDS or not readable(attribute.name):
+            return None
+        text = lowerer.typed_field(attribute.name, attribute.type)
+        if attribute.type is Type.NUMBER:
+            guards.append(f"({text} IS NULL OR {_canonical(lowerer, text)})")
+        parts.append(f"coalesce({_delimited(lowerer, text)}, '-')")
+    return _Part(" || ".join(parts) if parts else "''", guards)
+
+
+def _canonical(lowerer: Lowerer, text: str) -> str:
+    """A guard that the text of a number is the one that equal numbers have."""
+    return lowerer.bind(f"coalesce(regexp_full_match({text}, {sql_text(CANONICAL_NUMBER)}), FALSE)")
+
+
+def _delimited(lowerer: Lowerer, text: str) -> str:
+    """SQL for a text with its length before it."""
+    return lowerer.bind(f"strlen({text}) || ':' || {text}")
 
 
 def _key_text(lowerer: Lowerer, expression: Expression, type_: Type) -> tuple[str, str | None, bool] | None:
@@ -254,6 +427,43 @@ def _key_text(lowerer: Lowerer, expression: Expression, type_: Type) -> tuple[st
     fast = lowerer.lower(expression)
     if fast is None:
         return None
-    if fast.form is Form.JSON:
+    if fast.form is model.Form.JSON:
         return lowerer.bind(f"json_extract_string({fast.value}, '/{TAG_OF[type_]}')"), fast.guard, False
-    return f"({fast.value})::VARCHAR", fast.guard, True
+    if is_null(fast):
+        return "NULL::VARCHAR", fast.guard, True
+    return text_of_number(fast) or f"({fast.value})::VARCHAR", fast.guard, True
+
+
+def _output(lowerer: Lowerer, projection: Projection, name: str) -> tuple[Fast | None, Type]:
+    """The lowered value of an output attribute, and its type as far as the spec tells."""
+    origin = projection.origin(name)
+    expression = origin.expression if isinstance(origin, OutputColumn) else Attribute(origin or name)
+    return lowerer.lower(expression), expression.type
+
+
+def _ordered(lowerer: Lowerer, projection: Projection, name: str) -> str:
+    """A guard that an output attribute is there, and of a type that has an order."""
+    fast, type_ = _output(lowerer, projection, name)
+    if fast is None or is_null(fast) or projection.origin(name) is None:
+        return "FALSE"
+    if fast.form is model.Form.JSON:
+        prefixes = [sql_text(f'{{"{TAG_OF[one]}":') for one in ORDERED]
+        test = f"coalesce({' OR '.join(f'starts_with({fast.value}, {prefix})' for prefix in prefixes)}, FALSE)"
+    else:
+        test = f"({fast.value} IS NOT NULL)" if type_ in ORDERED else "FALSE"
+    return conjunction([fast.guard, test]) or "TRUE"
+
+
+def _expiry(lowerer: Lowerer, projection: Projection, name: str) -> str | None:
+    """A guard that an output attribute is an expiry time, or missing."""
+    if projection.origin(name) is None:
+        return None
+    fast, type_ = _output(lowerer, projection, name)
+    if fast is None:
+        return "FALSE"
+    value, test = fast.value, "FALSE"
+    if fast.form is model.Form.JSON:
+        test = f"regexp_full_match({value}, {sql_text(EXPIRY)})"
+    elif type_ is Type.NUMBER and not is_null(fast):
+        test = f"({value} BETWEEN {EARLIEST_EXPIRY} AND {LATEST_EXPIRY} AND {value} = trunc({value}))"
+    return conjunction([fast.guard, f"({value} IS NULL OR {test})"])

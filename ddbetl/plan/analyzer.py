@@ -7,20 +7,22 @@ with every independent error. Invariant: what is wrong is reported once, where i
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ddbetl.errors import SpecError
+from ddbetl.expressions.projection import Projection
 from ddbetl.expressions.resolve import Settings
 from ddbetl.expressions.writing import Action
-from ddbetl.plan import columns, names, tables
-from ddbetl.plan.catalog import Catalog, Connection
+from ddbetl.functions.own import OwnFile
+from ddbetl.plan import columns, expiry, names, tables
+from ddbetl.plan import target as targets
+from ddbetl.plan.catalog import Catalog, Connection, Provisioned
 from ddbetl.plan.declarations import declare
 from ddbetl.plan.logical import Filter, Limit, LogicalPlan, Node, Project, Table, TableScan, Write
-from ddbetl.plan.options import DEFAULT_REJECTS, RejectLimit
+from ddbetl.plan.options import DEFAULT_REJECTS, OptionValue, RejectLimit
 from ddbetl.plan.scope import Analysis, Overrides, in_order, written
-from ddbetl.plan.settings import job_options, on_conflict, rate, time_zone
+from ddbetl.plan.settings import Writing, check_together, job_options, rate, time_zone, writing
 from ddbetl.syntax import ast
-from ddbetl.syntax.formatter import format_expression
 from ddbetl.syntax.scanner import MAX_PROBLEMS
 from ddbetl.time import pivot_of, zone
 from ddbetl.time.chronology import MILLIS_PER_DAY, year_of_days
@@ -55,36 +57,47 @@ def analyze(
     parameters: Mapping[str, str],
     overrides: Overrides,
     now: Timestamp,
+    files: Mapping[str, OwnFile] | None = None,
 ) -> LogicalPlan:
-    """The logical plan of a spec; raises SpecError with all independent errors."""
-    analysis = Analysis(spec, overrides, parameters, catalog)
+    """The logical plan of a spec; raises SpecError with all independent errors. ``files``: what USING names."""
+    analysis = Analysis(spec, overrides, parameters, catalog, files=files or {})
     statement = spec.statement
     options = job_options(analysis)
     settings = Settings(time_zone(analysis, options), _pivot(now))
     declare(analysis, settings)
     references = tables.sources(analysis)
     into = tables.target(analysis)
-    action = on_conflict(analysis)
+    said = writing(analysis)
+    check_together(analysis, options, said.action)
     found = tables.source_tables(analysis, references, into)
-    target = tables.target_table(analysis, into) if into is not None else None
+    settings = replace(settings, origins=tables.origins(found))
     typer = analysis.typer(settings)
     projection = columns.projection(analysis, typer)
-    predicate = columns.predicate(analysis, typer)
-    if target is not None:
-        columns.check_key(analysis, target, projection, found)
+    to = _target(analysis, into, said, projection, found, options) if into is not None else None
+    ttl = options.get("ttl_attribute")
+    if not isinstance(ttl, str):
+        ttl = None
+    elif said.action is not Action.DELETE:
+        expiry.check(analysis, ttl, projection, found)
+    skips = ttl is not None and options.get("skip_expired") is True
+    # Behind an error of its column, the condition would only say the same again.
+    live = expiry.not_expired(analysis, ttl, projection) if ttl is not None and skips and not analysis.errors else None
+    condition = columns.condition(analysis, typer, live)
     _hidden_keys(analysis, found)
     if analysis.errors:
         raise SpecError(spec.source, in_order(analysis.errors)[:MAX_PROBLEMS])
     left_out = (tables.filled(analysis, name) for name in statement.exclude)
     patterns = [r.pattern.text for r in references] + [f"EXCLUDE {e.text}" for e in left_out if e is not None]
     root: Node = TableScan(found, tuple(patterns))
-    if predicate is not None and statement.where is not None:
-        root = Filter(root, predicate, format_expression(statement.where))
+    if condition is not None:
+        root = Filter(root, condition.predicate, condition.text)
     root = Project(root, projection)
     if statement.limit is not None:
         root = Limit(root, statement.limit.rows)
-    if target is not None:
-        root = Write(root, target, Action(action))
+    if to is not None:
+        # KEEP NEWEST decides between the rows of a job as it does between a row and an item.
+        collisions = str(options.get("collisions", "allow" if said.action is Action.KEEP_NEWEST else "reject"))
+        root = Write(root, to.table, said.action, said.newest, collisions, ttl, to.create)
     segments, rejects = options.get("segments"), options.get("max_rejects")
     return LogicalPlan(
         root,
@@ -98,9 +111,35 @@ def analyze(
         now=now,
         parameters=tuple(sorted(analysis.parameters.items())),
         lets=tuple(sorted(analysis.lets.items())),
+        files=tuple(sorted((file.name, file.digest) for file in analysis.files.values())),
         source=spec.source,
         warnings=in_order(analysis.warnings),
     )
+
+
+def _target(
+    analysis: Analysis,
+    into: tables.Reference,
+    said: Writing,
+    projection: Projection,
+    sources: tuple[Table, ...],
+    options: Mapping[str, OptionValue],
+) -> targets.Target | None:
+    """The target, and whether the rows are what it takes."""
+    billing = options.get("billing")
+    provisioned = billing if isinstance(billing, Provisioned) else None
+    to = targets.target(analysis, into, projection, sources, provisioned)
+    if to is None:
+        return None
+    if said.action is Action.DELETE:
+        targets.check_delete(analysis, to, projection)
+    if said.action is not Action.DELETE or projection.star is None:
+        targets.check_key(analysis, to, projection, sources)
+    if said.action is not Action.DELETE:
+        targets.check_indexes(analysis, to, projection, sources)
+    targets.check_merge(analysis, to, projection)
+    targets.check_newest(analysis, said, to, projection)
+    return to
 
 
 def _pivot(now: Timestamp) -> int:

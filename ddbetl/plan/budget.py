@@ -8,12 +8,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ddbetl.plan.catalog import TableDescription
+from ddbetl.plan.catalog import NewTable, TableDescription
 from ddbetl.plan.options import PercentRate, Rate, UnitRate, Unlimited
 
 # Units per second that an account allows an on-demand table by default, in most regions.
 # Source: DynamoDB Developer Guide, "Quotas: Throughput default quotas".
 DEFAULT_QUOTA = 40_000
+# Units per second that a new on-demand table takes at once. Source: ibid., "On-demand capacity mode".
+NEW_READS = 12_000
+NEW_WRITES = 4_000
 # Bytes that one read unit reads, eventually or strongly consistent. Source: DynamoDB Developer Guide, "Capacity".
 EVENTUAL_BYTES = 8192
 STRONG_BYTES = 4096
@@ -27,8 +30,8 @@ class Budget:
     basis: str
 
 
-def resolve(rate: Rate, table: TableDescription | None, direction: str) -> Budget:
-    """The budget of a rate for a table; ``direction`` is read or write."""
+def resolve(rate: Rate, table: TableDescription | NewTable | None, direction: str) -> Budget:
+    """The budget of a rate for a table, or for one that is to be made; ``direction`` is read or write."""
     unit = "rcu" if direction == "read" else "wcu"
     match rate:
         case Unlimited():
@@ -42,8 +45,12 @@ def resolve(rate: Rate, table: TableDescription | None, direction: str) -> Budge
             return Budget(float(percent) * base / 100, f"{percent:f}% of {base:,} {unit} ({what})")
 
 
-def _base(table: TableDescription, direction: str) -> tuple[int, str]:
+def _base(table: TableDescription | NewTable, direction: str) -> tuple[int, str]:
     read = direction == "read"
+    if isinstance(table, NewTable):
+        if table.provisioned is None:
+            return (NEW_READS if read else NEW_WRITES), "a new on-demand table"
+        return (table.provisioned.read_units if read else table.provisioned.write_units), "provisioned"
     provisioned = table.read_units if read else table.write_units
     if not table.on_demand and provisioned:
         return provisioned, "provisioned"

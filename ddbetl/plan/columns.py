@@ -1,17 +1,18 @@
 """The columns of SELECT and the condition of WHERE.
 
-In: the SELECT list and WHERE of the syntax tree, a typer. Out: a projection and a predicate. Invariant: a column that
+In: the SELECT list and WHERE of the syntax tree, a typer. Out: a projection and a condition. Invariant: a column that
 was reported stands in the projection as an attribute of unknown type, so that nothing follows from its error.
 """
 
 from __future__ import annotations
 
-from ddbetl.diagnostics import Label, suggest
+from dataclasses import dataclass
+
+from ddbetl.diagnostics import Label
 from ddbetl.expressions.ir import Attribute, Constant, Expression, attributes
-from ddbetl.expressions.projection import KeyAttribute, OutputColumn, Projection, Star
+from ddbetl.expressions.projection import OutputColumn, Projection, Star
 from ddbetl.expressions.resolve import resolve
 from ddbetl.functions.registry import operator
-from ddbetl.plan.logical import Table
 from ddbetl.plan.scope import Analysis, short, written
 from ddbetl.plan.typer import Typer
 from ddbetl.source import Span
@@ -128,99 +129,47 @@ def _check_hidden(analysis: Analysis, column: ast.Column) -> None:
                 analysis.warn("W0101", f"{name} is the {kind} here, not an attribute", column.span, hint)
 
 
-def check_key(analysis: Analysis, target: Table, found: Projection, sources: tuple[Table, ...]) -> None:
-    """Report attributes of the target's key that SELECT does not make, or makes of another type."""
-    if target.description is None:
-        return
-    for key in target.description.key:
-        origin = found.origin(key.name)
-        if origin is None:
-            _report_missing_key(analysis, target.name, key, found)
-        elif isinstance(origin, str):
-            _check_starred_key(analysis, target.name, key, _key_types(origin, sources))
-        else:
-            type_ = origin.expression.type
-            if isinstance(origin.expression, Attribute) and not origin.expression.steps:
-                # An attribute of the sources' keys has one type in all items.
-                type_ = _key_types(origin.expression.name, sources) or Type.ANY
-            if type_ in (Type.ANY, key.type):
-                continue
-            hint = {
-                (Type.STRING, Type.NUMBER): f"to_string({short(origin.text)}) AS {written(key.name)}",
-                (Type.NUMBER, Type.STRING): f"to_number({short(origin.text)}) AS {written(key.name)}",
-            }.get((key.type, type_), "")
-            message = f"{written(key.name)}, a key of {target.name}, must be {key.type}, not {type_}"
-            analysis.error("E0406", message, origin.span, hint)
-
-
-def _key_types(name: str, sources: tuple[Table, ...]) -> Type | None:
-    """The type of an attribute that is in the key of every source, with one type; None where that is not known."""
-    types = set()
-    for table in sources:
-        keys = table.description.key if table.description is not None else ()
-        types.add(next((key.type for key in keys if key.name == name), None))
-    return types.pop() if len(types) == 1 else None
-
-
-def _check_starred_key(analysis: Analysis, target: str, key: KeyAttribute, type_: Type | None) -> None:
-    """A key that comes by ``*``: surely there with its type only where it is in the sources' keys as well."""
-    star = next(item for item in analysis.spec.statement.select if isinstance(item, ast.Star))
-    if type_ is None:
-        if analysis.catalog is not None:
-            message = f"{written(key.name)} is a key of {target}; * brings it only from items that have it"
-            hint = f"WHERE {written(key.name)} IS NOT NULL leaves the others out; without it they are rejected"
-            analysis.warn("W0107", message, star.span, hint)
-    elif type_ is not key.type:
-        message = f"{written(key.name)}, a key of {target}, must be {key.type}; in the sources it is a {type_}"
-        convert = {Type.STRING: "to_string", Type.NUMBER: "to_number"}.get(key.type)
-        hint = f"* REPLACE ({convert}({written(key.name)}) AS {written(key.name)})" if convert else ""
-        analysis.error("E0406", message, star.span, hint)
-
-
-def _report_missing_key(analysis: Analysis, table: str, key: KeyAttribute, found: Projection) -> None:
-    if any(d.code == "E0205" for d in analysis.errors):
-        # The column without a name may be the one.
-        return
-    name = written(key.name)
-    select = analysis.spec.statement.select
-    span = select[0].span.to(select[-1].span)
-    near = suggest(key.name, [column.name for column in found.columns])
-    hint = f"add it to SELECT, as an attribute or by … AS {name}"
-    if near is not None:
-        column = next(column for column in found.columns if column.name == near)
-        span, hint = column.span, f"{short(column.text)} AS {name} would name it so"
-    if found.star is not None:
-        for identifier in (i for item in select if isinstance(item, ast.Star) for i in item.exclude):
-            if identifier.name == key.name:
-                span, hint = identifier.span, "do not EXCLUDE it, or make it by another column"
-        for rename in (r for item in select if isinstance(item, ast.Star) for r in item.rename):
-            if rename.old.name == key.name:
-                span, hint = rename.span, "do not RENAME it, or make it by another column"
-    message = f"{name} is a key of {table}, and SELECT does not make it"
-    analysis.error("E0405", message, span, hint)
-
-
 # Rows
 
 
-def predicate(analysis: Analysis, typer: Typer) -> Expression | None:
-    """The condition of WHERE; None without one, or where it was reported."""
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """What keeps a row, and how a spec would write it."""
+
+    predicate: Expression
+    text: str
+
+
+def condition(analysis: Analysis, typer: Typer, besides: ast.Expression | None) -> Condition | None:
+    """The condition of WHERE and the one ``besides``; None without either, or where one was reported."""
     where = analysis.spec.statement.where
-    if where is None:
+    both = [_predicate(analysis, typer, node) for node in (where, besides) if node is not None]
+    found = [one for one in both if one is not None]
+    if not found:
         return None
+    if len(found) == 1:
+        return found[0]
+    assert where is not None and besides is not None
+    text = format_expression(ast.Binary("AND", where, besides))
+    predicates = [one.predicate for one in found]
+    return Condition(resolve(operator("AND"), predicates, typer.settings, text, where.span), text)
+
+
+def _predicate(analysis: Analysis, typer: Typer, where: ast.Expression) -> Condition | None:
     found = typer.type(where)
     if found is None:
         return None
+    text = format_expression(where)
     if found.type is Type.ANY:
         # An attribute alone: that it is a BOOLEAN is checked for each row.
         true = Constant(True, Type.BOOLEAN)
-        return resolve(operator("AND"), [true, found], typer.settings, format_expression(where), where.span)
+        return Condition(resolve(operator("AND"), [true, found], typer.settings, text, where.span), text)
     if found.type not in (Type.BOOLEAN, Type.NULL):
-        text = short(format_expression(where))
+        text = short(text)
         hint = {
             Type.STRING: f"a comparison, such as {text} = '…'",
             Type.NUMBER: f"a comparison, such as {text} > 0",
         }.get(found.type, f"a comparison, or {text} IS NOT NULL")
         analysis.error("E0307", f"WHERE needs TRUE or FALSE, not a {found.type}", where.span, hint)
         return None
-    return found
+    return Condition(found, text)

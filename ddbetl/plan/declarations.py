@@ -1,4 +1,4 @@
-"""PARAM and LET: the constants of a spec.
+"""PARAM and LET: the constants of a spec, behind what USING brings.
 
 In: the declarations, and what the command line gives. Out: the values, in the analysis. Invariant: a value is known
 before anything is read; a name whose value was reported stands for None, and whatever uses it is silent.
@@ -13,6 +13,7 @@ from ddbetl.expressions.resolve import Settings
 from ddbetl.numbers import number_text, parse_number, shown
 from ddbetl.plan.scope import Analysis, written
 from ddbetl.plan.typer import compile_expression
+from ddbetl.plan.using import bring
 from ddbetl.source import SourceText
 from ddbetl.syntax import ast, parser
 from ddbetl.syntax.formatter import format_expression
@@ -20,14 +21,15 @@ from ddbetl.types import Type
 
 
 def declare(analysis: Analysis, settings: Settings) -> None:
-    """Give every PARAM and LET its value: PARAMs first, then the LETs that the command line adds, then the spec's."""
+    """Bring the functions of USING; give every PARAM and LET its value: PARAMs first, then the LETs that the command
+    line adds, then the spec's."""
+    bring(analysis)
     params: list[ast.Param] = []
     lets: list[ast.Let] = []
     for declaration in analysis.spec.declarations:
         match declaration:
-            case ast.Using(span=span):
-                hint = "leave it out; `ddbetl functions` lists what there is without it"
-                analysis.error("E0601", "Python functions of your own (USING) are not there yet", span, hint)
+            case ast.Using():
+                pass
             case ast.Param(name=name):
                 _declare_once(analysis, name)
                 params.append(declaration)

@@ -17,12 +17,14 @@ from ddbetl.diagnostics import render
 from ddbetl.expressions.ir import Attribute, Constant, Expression
 from ddbetl.expressions.projection import OutputColumn
 from ddbetl.lowering.duckdb_sql import Lowerer, attribute_json
-from ddbetl.lowering.dynamo_expr import ServerFilter
-from ddbetl.plan.budget import EVENTUAL_BYTES, STRONG_BYTES, Budget
+from ddbetl.lowering.dynamo_condition import ServerExpression
+from ddbetl.plan import explain_target
+from ddbetl.plan.budget import EVENTUAL_BYTES, STRONG_BYTES
 from ddbetl.plan.catalog import Connection, Site
+from ddbetl.plan.explain_target import budget_text, place_text, site_json
 from ddbetl.plan.layout import WIDTH, columns, duration, rate, size, wrapped
 from ddbetl.plan.logical import parts
-from ddbetl.plan.physical import WriteExec, PhysicalPlan, ScanExec
+from ddbetl.plan.physical import PhysicalPlan, ScanExec
 from ddbetl.plan.time_calls import CATEGORY, TimeCall, calls, one_line, time_calls
 from ddbetl.syntax import ast
 from ddbetl.syntax.formatter import format_expression, format_identifier
@@ -123,7 +125,7 @@ def as_json(plan: PhysicalPlan, sites: Mapping[Connection, Site]) -> dict[str, A
         "limit": plan.limit,
         "on_error": plan.on_error,
         "time_zone": plan.logical.settings.zone.name,
-        "target": None if plan.write is None else _target_json(plan, sites),
+        "target": None if plan.write is None else explain_target.as_json(plan.write, sites),
         "estimate": {"read_units": predicted.read_units, "read_seconds": predicted.read_seconds},
         "warnings": [
             {"code": w.code, "message": w.message, "hint": w.hint}
@@ -137,7 +139,7 @@ def _scan_json(scan: ScanExec, sites: Mapping[Connection, Site]) -> dict[str, An
     description = scan.table.description
     return {
         "table": scan.table.name,
-        **_site_json(sites.get(scan.table.connection)),
+        **site_json(sites.get(scan.table.connection)),
         "arn": description.arn if description is not None else None,
         "items": description.items if description is not None else None,
         "bytes": description.size if description is not None else None,
@@ -146,27 +148,6 @@ def _scan_json(scan: ScanExec, sites: Mapping[Connection, Site]) -> dict[str, An
         "request": json.loads(scan.request),
         "budget": {"units_per_second": scan.budget.units, "basis": scan.budget.basis},
     }
-
-
-def _target_json(plan: PhysicalPlan, sites: Mapping[Connection, Site]) -> dict[str, Any]:
-    assert plan.write is not None
-    description = plan.write.table.description
-    return {
-        "table": plan.write.table.name,
-        **_site_json(sites.get(plan.write.table.connection)),
-        "arn": description.arn if description is not None else None,
-        "request": "BatchWriteItem",
-        "on_conflict": "REPLACE",
-        "key": [{"name": k.name, "type": str(k.type)} for k in plan.write.key],
-        "indexes": [index.name for index in description.indexes] if description is not None else [],
-        "budget": {"units_per_second": plan.write.budget.units, "basis": plan.write.budget.basis},
-    }
-
-
-def _site_json(site: Site | None) -> dict[str, Any]:
-    if site is None:
-        return {"region": None, "account": None, "endpoint": None}
-    return {"region": site.region, "account": site.account, "endpoint": site.endpoint}
 
 
 # Text
@@ -197,9 +178,9 @@ def _headline(plan: PhysicalPlan) -> str:
 
 def _sources(plan: PhysicalPlan, sites: Mapping[Connection, Site]) -> str:
     if any(scan.table.description is None for scan in plan.scans):
-        rows = [(s.table.name, str(s.table.connection), _budget(s.budget)) for s in plan.scans]
+        rows = [(s.table.name, str(s.table.connection), budget_text(s.budget)) for s in plan.scans]
         return f"SOURCES  offline: the tables were not looked up\n{columns(_without_empty(rows))}"
-    places = [_place(sites.get(scan.table.connection)) for scan in plan.scans]
+    places = [place_text(sites.get(scan.table.connection)) for scan in plan.scans]
     regions = [place.partition(",")[0] for place in places]
     marks = [""] * len(places) if len(set(places)) == 1 else places
     if len(set(regions)) == len(set(places)) > 1:
@@ -233,18 +214,6 @@ def _without_empty(rows: Sequence[tuple[str, ...]]) -> list[tuple[str, ...]]:
     return [tuple(row[i] for i in kept) for row in rows]
 
 
-def _budget(budget: Budget) -> str:
-    if budget.units is None:
-        return budget.basis
-    return f"{rate(budget.units)}, {budget.basis}"
-
-
-def _place(site: Site | None) -> str:
-    if site is None:
-        return ""
-    return f"{site.region}, {f'account {site.account}' if site.account else site.endpoint}"
-
-
 def _read(plan: PhysicalPlan) -> str:
     scan = parts(plan.logical).scan
     consistency = "strongly consistent" if plan.logical.consistent_read else "eventually consistent"
@@ -257,7 +226,7 @@ def _read(plan: PhysicalPlan) -> str:
     return page
 
 
-def _server_filter(plan: PhysicalPlan, condition: ServerFilter | None) -> list[tuple[str, str]]:
+def _server_filter(plan: PhysicalPlan, condition: ServerExpression | None) -> list[tuple[str, str]]:
     if condition is not None:
         text = _filter(condition)
         return [
@@ -272,7 +241,7 @@ def _server_filter(plan: PhysicalPlan, condition: ServerFilter | None) -> list[t
 _MARK = re.compile(r"[#:]f[0-9]+")
 
 
-def _filter(condition: ServerFilter) -> str:
+def _filter(condition: ServerExpression) -> str:
     """A filter with names and values in the place of its placeholders."""
     names, values = dict(condition.names), dict(condition.values)
 
@@ -358,28 +327,14 @@ def _why_slow(root: Expression) -> Iterator[str]:
 def _write(plan: PhysicalPlan, sites: Mapping[Connection, Site]) -> str:
     rows: list[tuple[str, str]] = []
     if plan.write is not None:
-        rows += _target_rows(plan.write, sites)
+        rows += explain_target.lines(plan.write, sites)
         effect = {"REJECT": "goes to the rejects", "FAIL": "stops the run", "SKIP": "is left out"}
         rows.append(("a failing row", effect[plan.on_error]))
     if plan.limit is not None:
         rows.append(("limit", f"{plan.limit:,} row{'' if plan.limit == 1 else 's'}"))
     if not rows:
         return ""
-    title = "WRITE  BatchWriteItem, 25 puts a request; an item of the same key is replaced"
-    return f"{title if plan.write is not None else 'ROWS'}\n{columns(rows, wrap=1)}"
-
-
-def _target_rows(write: WriteExec, sites: Mapping[Connection, Site]) -> list[tuple[str, str]]:
-    description = write.table.description
-    place = _place(sites.get(write.table.connection)) or str(write.table.connection)
-    rows = [("target", f"{write.table.name}  {place}".rstrip())]
-    if description is not None:
-        rows.append(("key", ", ".join(f"{_name(k.name)} {k.type}" for k in write.key)))
-    rows.append(("write units/s", _budget(write.budget)))
-    if description is not None and description.indexes:
-        names = ", ".join(f"{index.name} ({index.kind})" for index in description.indexes)
-        rows.append(("indexes", f"{names}: their writes count as well"))
-    return rows
+    return f"{explain_target.title(plan.write) if plan.write is not None else 'ROWS'}\n{columns(rows, wrap=1)}"
 
 
 def _estimate(plan: PhysicalPlan) -> str:

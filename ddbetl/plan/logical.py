@@ -14,7 +14,7 @@ from ddbetl.expressions.ir import Expression
 from ddbetl.expressions.projection import Projection
 from ddbetl.expressions.resolve import Settings
 from ddbetl.expressions.writing import Action
-from ddbetl.lowering.dynamo_expr import ServerFilter
+from ddbetl.lowering.dynamo_condition import ServerExpression
 from ddbetl.plan.catalog import Connection, NewTable, TableDescription
 from ddbetl.plan.options import Rate, RejectLimit
 from ddbetl.source import SourceText
@@ -23,11 +23,14 @@ from ddbetl.types import Timestamp
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A table of the plan; ``description`` is None when the plan was made offline."""
+    """A table of the plan; ``description`` is None when the plan was made offline. ``pattern``: of a source, what FROM
+    names it by; ``captures``: what the pattern's wildcards stand for in its name."""
 
     name: str
     connection: Connection
     description: TableDescription | None = None
+    pattern: str = ""
+    captures: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +41,7 @@ class TableScan:
     tables: tuple[Table, ...]
     patterns: tuple[str, ...]
     attributes: tuple[str, ...] | None = None
-    filter: ServerFilter | None = None
+    filter: ServerExpression | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +88,8 @@ Node: TypeAlias = TableScan | Filter | Project | Limit | Write
 
 @dataclass(frozen=True, slots=True)
 class LogicalPlan:
-    """A whole job. ``now`` is fixed when the plan is made; ``parameters`` and ``lets`` as they were written."""
+    """A whole job. ``now`` is fixed when the plan is made; ``parameters`` and ``lets`` as they were written. ``files``:
+    those of USING, by name, with the digests of their contents."""
 
     root: Node
     read: Rate
@@ -98,6 +102,7 @@ class LogicalPlan:
     now: Timestamp
     parameters: tuple[tuple[str, str], ...]
     lets: tuple[tuple[str, str], ...]
+    files: tuple[tuple[str, str], ...] = ()
     source: SourceText = field(compare=False, repr=False, default=SourceText(""))
     warnings: tuple[Diagnostic, ...] = ()
 

@@ -1,6 +1,7 @@
 """Names and patterns of tables.
 
-In: a TableName of the syntax tree and the parameters. Out: a pattern that matches names, or the one name it stands for.
+In: a TableName of the syntax tree and the parameters. Out: a pattern that matches names, or the one name it stands for,
+and what its wildcards stand for in a name.
 Invariant: a parameter's value stands for itself; a ``*`` in it is no wildcard.
 """
 
@@ -31,7 +32,23 @@ class TablePattern:
         return None
 
     def matches(self, name: str) -> bool:
-        return _match(self.parts, name)
+        return 0 in _starts(self.parts, name)[0]
+
+    def captures(self, name: str) -> tuple[str, ...]:
+        """What each wildcard stands for in a name that matches; the first takes as little as it can, then the next.
+
+        The pattern's own text, which stands for its tables while they are not known, has the wildcards themselves.
+        """
+        if name == self.text:
+            return tuple(_text(part) for part in self.parts if not isinstance(part, ast.Literal))
+        found = []
+        place = 0
+        for part, ends in zip(self.parts, _starts(self.parts, name)[1:], strict=True):
+            end = min(end for end in ends if end >= place) if isinstance(part, ast.AnyText) else place + _size(part)
+            if not isinstance(part, ast.Literal):
+                found.append(name[place:end])
+            place = end
+        return tuple(found)
 
     def select(self, names: Iterable[str]) -> tuple[str, ...]:
         """The names that match, sorted."""
@@ -76,27 +93,38 @@ def _text(part: ast.NamePart) -> str:
             return f"{{{low}..{high}}}"
 
 
-def _match(parts: tuple[ast.NamePart, ...], name: str) -> bool:
-    # Where the parts so far can end: all at once, so that many stars take no longer than one.
-    ends = {0}
-    for part in parts:
-        if not ends:
-            return False
+def _starts(parts: tuple[ast.NamePart, ...], name: str) -> list[set[int]]:
+    """Where each part can start so that it and all behind it match to the name's end; last, where nothing is left."""
+    # From the end on, all places at once, so that many stars take no longer than one.
+    found = [{len(name)}]
+    for part in reversed(parts):
+        ends = found[-1]
+        starts: set[int] = set()
         match part:
-            case ast.Literal(text=text):
-                ends = {end + len(text) for end in ends if name.startswith(text, end)}
             case ast.AnyText():
-                ends = set(range(min(ends), len(name) + 1))
+                starts = set(range(max(ends, default=-1) + 1))
+            case ast.Literal(text=text):
+                starts = {end - len(text) for end in ends if name.endswith(text, 0, end)}
             case ast.AnyCharacter():
-                ends = {end + 1 for end in ends if end < len(name)}
+                starts = {end - 1 for end in ends if end}
             case ast.CharacterClass(text=text):
-                ends = {end + 1 for end in ends if end < len(name) and _in_class(text, name[end])}
+                starts = {end - 1 for end in ends if end and _in_class(text, name[end - 1])}
             case ast.Range(low=low, high=high):
-                lengths = {end: end + len(low) for end in ends if end + len(low) <= len(name)}
-                ends = {end for start, end in lengths.items() if low <= name[start:end] <= high}
+                places = {end - len(low): end for end in ends if end >= len(low)}
+                starts = {start for start, end in places.items() if low <= name[start:end] <= high}
             case ast.ParameterPart():
-                return False
-    return len(name) in ends
+                pass
+        found.append(starts)
+    return found[::-1]
+
+
+def _size(part: ast.NamePart) -> int:
+    """How many characters a part other than ``*`` stands for."""
+    match part:
+        case ast.Literal(text=text) | ast.Range(low=text):
+            return len(text)
+        case _:
+            return 1
 
 
 def _in_class(text: str, character: str) -> bool:

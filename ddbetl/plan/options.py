@@ -12,8 +12,10 @@ from decimal import Decimal
 from typing import TypeAlias
 
 from ddbetl.numbers import number_text
+from ddbetl.plan.catalog import Provisioned
 from ddbetl.source import Span
 from ddbetl.syntax import ast, parser
+from ddbetl.syntax.formatter import format_identifier
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +58,7 @@ class RejectLimit:
 
 
 Rate: TypeAlias = PercentRate | UnitRate | Unlimited
-OptionValue: TypeAlias = Rate | RejectLimit | str | int | bool
+OptionValue: TypeAlias = Rate | RejectLimit | Provisioned | str | int | bool
 
 DEFAULT_REJECTS = RejectLimit(percent=Decimal(1))
 
@@ -74,11 +76,11 @@ class OptionError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class OptionKind:
-    """``read``: the parser of the value, or None for an option that a later version brings."""
+    """``read``: the parser of the value."""
 
     name: str
     doc: str
-    read: Callable[[ast.Option], OptionValue] | None
+    read: Callable[[ast.Option], OptionValue]
 
 
 POSITIVE = "a rate is more than 0"
@@ -167,26 +169,78 @@ def _rejects(option: ast.Option) -> RejectLimit:
     raise OptionError("E0504", message, value_span(option), f"as in {name} = 100, {name} = 1%; {name} = 100% for all")
 
 
+def _column(option: ast.Option) -> str:
+    name = option.name.name
+    match option.value:
+        case (ast.Word(identifier=word),):
+            return word.name
+        case (ast.Text(value=text),) if text:
+            hint = f"a text is in single quotes, a column is not: {name} = {format_identifier(ast.Identifier(text))}"
+            raise OptionError("E0504", f"{name} takes the name of a column", value_span(option), hint)
+    raise OptionError("E0504", f"{name} takes the name of a column", value_span(option), f"as in {name} = Expires")
+
+
+COLLISIONS = ("reject", "fail", "allow")
+
+
+def _collisions(option: ast.Option) -> str:
+    match option.value:
+        case (ast.Word(identifier=word),) if word.name.lower() in COLLISIONS:
+            return word.name.lower()
+    hint = (
+        "of two rows with one target key, reject puts the later into the rejects, fail stops the run, allow writes it"
+    )
+    raise OptionError("E0504", "collisions takes reject, fail or allow", value_span(option), hint)
+
+
+# What billing = on_demand is.
+ON_DEMAND = "on_demand"
+# Units that a table can be given. Source: ProvisionedThroughput API reference; the quota of an account is far below.
+MOST_UNITS = 10**9
+
+
+def _billing(option: ast.Option) -> str | Provisioned:
+    match option.value:
+        case (ast.Word(identifier=word),) if word.name.lower() == ON_DEMAND:
+            return ON_DEMAND
+        case (ast.Word(identifier=word), ast.Units() as one, ast.Units() as other) if (
+            word.name.lower() == "provisioned"
+        ):
+            units = {one.unit: one, other.unit: other}
+            if len(units) == 2:
+                for amount in (one, other):
+                    if amount.value != amount.value.to_integral_value() or not 1 <= amount.value <= MOST_UNITS:
+                        message = f"{number_text(amount.value)} {amount.unit}: a table has whole units, at least 1"
+                        raise OptionError("E0504", message, amount.span)
+                return Provisioned(int(units["rcu"].value), int(units["wcu"].value))
+    hint = "as in billing = on_demand, billing = provisioned 100 rcu 500 wcu"
+    message = "billing takes on_demand, or provisioned with its units per second"
+    raise OptionError("E0504", message, value_span(option), hint)
+
+
 JOB_OPTIONS = (
     OptionKind("read", "how fast each source table is read: 50%, 500 rcu, unlimited; default 50%", _rate("rcu")),
     OptionKind("write", "how fast the target is written: 50%, 200 wcu, unlimited; default 50%", _rate("wcu")),
     OptionKind("timezone", "the zone of times without an offset: 'Europe/Berlin'; default UTC", _text),
     OptionKind("segments", "parallel segments per source table; default by the table's size", _segments),
     OptionKind("consistent_read", "true: read strongly consistent, at twice the units; default false", _flag),
-    OptionKind("ttl_attribute", "the column that is the target's expiry time", None),
-    OptionKind("skip_expired", "do not write rows that are past their expiry time", None),
-    OptionKind("collisions", "what happens to two rows of one run with one target key", None),
+    OptionKind("ttl_attribute", "the column that is the target's expiry time, in seconds since 1970", _column),
+    OptionKind("skip_expired", "true: do not write rows that are past their expiry time; default false", _flag),
+    OptionKind(
+        "collisions",
+        "what happens to the later of two rows with one key: reject, fail, allow; default reject",
+        _collisions,
+    ),
     OptionKind(
         "max_rejects", "stop a run that rejects more: 100 rows, 5%; default 1% after the first 10,000 rows", _rejects
     ),
-    OptionKind("billing", "the billing of a created table", None),
+    OptionKind("billing", "of a created table: on_demand, provisioned 100 rcu 500 wcu; default on_demand", _billing),
 )
 
 
 def rate_of(direction: str, text: str) -> Rate:
     """The rate that a text says, such as ``30%``; ``direction`` is read or write. Raises SpecError, OptionError."""
     kind = next(kind for kind in JOB_OPTIONS if kind.name == direction)
-    assert kind.read is not None
     rate = kind.read(parser.parse_option(f"{direction} = {text}"))
     assert isinstance(rate, PercentRate | UnitRate | Unlimited)
     return rate

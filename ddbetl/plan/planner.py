@@ -9,13 +9,14 @@ import hashlib
 import json
 from typing import Any
 
-from ddbetl.diagnostics import Diagnostic
 from ddbetl.expressions.ir import Attribute, Call, Constant, Expression
-from ddbetl.expressions.projection import OutputColumn
+from ddbetl.expressions.writing import ENTRIES, Entry, Form
 from ddbetl.lowering import statement
 from ddbetl.plan.budget import resolve
-from ddbetl.plan.logical import LogicalPlan, Parts, Table, TableScan, parts
-from ddbetl.plan.physical import WriteExec, PhysicalPlan, ScanExec, TransformExec
+from ddbetl.plan.collisions import Collisions, collisions
+from ddbetl.plan.logical import LogicalPlan, Parts, Table, TableScan, Write, parts
+from ddbetl.plan.physical import PhysicalPlan, ScanExec, TransformExec, WriteExec
+from ddbetl.plan.target import written_indexes
 
 # Bytes of a table that one segment reads: some hundred pages, so that a segment is worth its requests.
 SEGMENT_BYTES = 64 * 2**20
@@ -37,27 +38,16 @@ def plan(logical: LogicalPlan) -> PhysicalPlan:
         for table in found.scan.tables
     )
     write = None
+    warnings = logical.warnings
     if found.write is not None:
-        target = found.write.target
-        key = target.description.key if target.description is not None else ()
-        write = WriteExec(
-            target,
-            key,
-            found.write.action,
-            resolve(logical.write, target.description, "write"),
-            resolve(logical.read, target.description, "read"),
-        )
+        write, met = _write(logical, found, found.write)
+        warnings += (met.warning,) if met.warning is not None else ()
     predicate = found.filter.predicate if found.filter is not None else None
-    built = statement.build(
-        predicate,
-        found.project.projection,
-        write.table.name if write is not None else "",
-        write.key if write is not None else (),
-    )
+    built = _statement(found, predicate, write)
     transform = TransformExec(
         predicate, found.filter.text if found.filter is not None else "", found.project.projection, built
     )
-    identity = _identity(logical, found)
+    identity = _identity(logical, found, write)
     return PhysicalPlan(
         scans,
         transform,
@@ -68,7 +58,43 @@ def plan(logical: LogicalPlan) -> PhysicalPlan:
         identity,
         _fingerprint(identity),
         logical,
-        (*logical.warnings, *_collisions(logical, found)),
+        warnings,
+    )
+
+
+def _write(logical: LogicalPlan, found: Parts, write: Write) -> tuple[WriteExec, Collisions]:
+    """How the rows are written, and whether two of them can have one key."""
+    table = write.target
+    created = table.description or write.create
+    key = created.key if created is not None else ()
+    met = collisions(found, key)
+    return WriteExec(
+        table,
+        key,
+        write.action,
+        resolve(logical.write, created, "write"),
+        resolve(logical.read, created, "read"),
+        write.newest,
+        written_indexes(write.action, table, found.project.projection),
+        write.collisions if not met.proof else None,
+        met.proof,
+        write.ttl_attribute,
+        write.create,
+    ), met
+
+
+def _statement(found: Parts, predicate: Expression | None, write: WriteExec | None) -> statement.Statement:
+    """The statement of a page: into the requests of the target, or into none."""
+    if write is None:
+        return statement.build(predicate, found.project.projection, Form(Entry.PUT, "", ()))
+    keys = (key for t in found.scan.tables if t.description is not None for key in t.description.key)
+    return statement.build(
+        predicate,
+        found.project.projection,
+        Form(ENTRIES[write.action], write.table.name, write.key),
+        sources=tuple(dict.fromkeys(keys)) if write.collisions is not None else None,
+        newest=write.newest,
+        ttl_attribute=write.ttl_attribute,
     )
 
 
@@ -99,7 +125,7 @@ def _scan_request(table: Table, scan: TableScan, consistent: bool) -> str:
     return json.dumps(request, ensure_ascii=False, separators=(",", ":"))
 
 
-def _identity(logical: LogicalPlan, found: Parts) -> dict[str, Any]:
+def _identity(logical: LogicalPlan, found: Parts, write: WriteExec | None) -> dict[str, Any]:
     """What the job does to what, as a JSON value; rates may change while it runs, and are no part of it.
 
     Neither is the pivot of two-digit years: it follows from now(), which a resumed job takes over.
@@ -111,9 +137,14 @@ def _identity(logical: LogicalPlan, found: Parts) -> dict[str, Any]:
         "limit": found.limit.rows if found.limit is not None else None,
         "tables": [_named(table) for table in found.scan.tables],
         "target": _named(found.write.target) if found.write is not None else None,
-        "on_conflict": found.write.action if found.write is not None else "",
+        "on_conflict": write.action if write is not None else "",
+        "newest": write.newest if write is not None else None,
+        "collisions": write.collisions if write is not None else None,
+        "ttl_attribute": write.ttl_attribute if write is not None else None,
         "parameters": [list(pair) for pair in logical.parameters],
         "lets": [list(pair) for pair in logical.lets],
+        # Only where there are any: a job that was begun without them goes on with a version that has them.
+        **({"files": [list(pair) for pair in logical.files]} if logical.files else {}),
         "zone": logical.settings.zone.name,
         "on_error": logical.on_error,
     }
@@ -140,42 +171,3 @@ def _said(expression: Expression) -> str:
             return f"{name!r}{list(steps)!r}"
         case Call(function=function, text=text, arguments=arguments):
             return f"{function.name}<{text}>({', '.join(_said(a) for a in arguments)})"
-
-
-def _collisions(logical: LogicalPlan, found: Parts) -> tuple[Diagnostic, ...]:
-    """A warning where two source items can have one target key, because the target's key says less than theirs."""
-    if found.write is None or found.write.target.description is None:
-        return ()
-    projection = found.project.projection
-    carried: set[str] = set()
-    losing: list[OutputColumn] = []
-    for key in found.write.target.description.key:
-        origin = projection.origin(key.name)
-        if isinstance(origin, OutputColumn):
-            if isinstance(origin.expression, Attribute) and not origin.expression.steps:
-                carried.add(origin.expression.name)
-            else:
-                losing.append(origin)
-        elif origin is not None:
-            carried.add(origin)
-    lost: list[str] = []
-    for table in found.scan.tables:
-        if table.description is not None:
-            lost += [k.name for k in table.description.key if k.name not in carried and k.name not in lost]
-    if lost:
-        which = " and ".join(lost)
-        message = f"two items can become one: {which} of the source's key is not in the target's key unchanged"
-    elif len(found.scan.tables) > 1 and not any(_tells_tables_apart(column.expression) for column in losing):
-        message = "two items can become one: several of the tables may have an item of the same key"
-    else:
-        return ()
-    span = losing[0].span if losing else None
-    hint = "the later of two such rows overwrites the earlier; this version does not count them"
-    return (Diagnostic("W0102", message, span, hint),)
-
-
-def _tells_tables_apart(expression: Expression) -> bool:
-    """Whether a key has the source table's name in it."""
-    return isinstance(expression, Call) and (
-        expression.function.name == "source_table" or any(map(_tells_tables_apart, expression.arguments))
-    )

@@ -12,6 +12,8 @@ from dataclasses import dataclass, field, replace
 from ddbetl.diagnostics import Diagnostic, Label
 from ddbetl.expressions.ir import Constant
 from ddbetl.expressions.resolve import Settings
+from ddbetl.functions.model import Function
+from ddbetl.functions.own import OwnFile
 from ddbetl.plan.catalog import Catalog, Connection
 from ddbetl.plan.typer import Typer
 from ddbetl.source import SourceText, Span
@@ -36,6 +38,7 @@ class Analysis:
 
     ``parameters``: the text of each PARAM. ``lets``: each LET as it was written. ``constants``: the values of both;
     None for one that was reported, so that whatever uses it is not. ``declared``: where the spec declares them.
+    ``files``: what USING names, where it was looked at; ``functions``: those of them that can be called, in lower case.
     """
 
     spec: ast.Spec
@@ -49,6 +52,8 @@ class Analysis:
     lets: dict[str, str] = field(default_factory=dict)
     constants: dict[str, Constant | None] = field(default_factory=dict)
     declared: dict[str, Span] = field(default_factory=dict)
+    files: Mapping[str, OwnFile] = field(default_factory=dict)
+    functions: dict[str, Function] = field(default_factory=dict)
 
     def error(
         self,
@@ -73,12 +78,15 @@ class Analysis:
             found = replace(diagnostic, source=source)
             (self.warnings if found.code.startswith("W") else self.errors).setdefault(found)
 
-        return Typer(source or self.spec.source, settings, self.constants, report, self._brings_functions)
+        spec = source or self.spec.source
+        return Typer(spec, settings, self.constants, report, self.functions, self._brings_others)
 
     @property
-    def _brings_functions(self) -> bool:
-        """Whether a function that is not known could be one of the spec's own."""
-        return any(isinstance(declaration, ast.Using) for declaration in self.spec.declarations)
+    def _brings_others(self) -> bool:
+        """Whether a function that is not known could be one of a file that cannot be used."""
+        usings = [declaration for declaration in self.spec.declarations if isinstance(declaration, ast.Using)]
+        files = [self.files.get(using.file.value) for using in usings]
+        return any(file is None or file.problem for file in files)
 
     def _add(self, diagnostic: Diagnostic) -> None:
         found = self.warnings if diagnostic.code.startswith("W") else self.errors

@@ -6,10 +6,13 @@ taken is reported; the command line's word counts over the spec's.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from decimal import Decimal
 
 from ddbetl.diagnostics import Label, did_you_mean
+from ddbetl.expressions.writing import Action
 from ddbetl.functions.formats import zone_hint
 from ddbetl.plan.options import (
     CONNECTION_OPTIONS,
@@ -33,7 +36,8 @@ DEFAULT_RATE = PercentRate(Decimal(50))
 # An option with the text that it stands in; None: the spec.
 Given = tuple[ast.Option, SourceText | None]
 
-ACTIONS = ("REPLACE", "SKIP", "REJECT", "FAIL", "KEEP NEWEST")
+# What ON CONFLICT says in one word.
+CONFLICTS = ("REPLACE", "SKIP", "REJECT", "FAIL")
 
 
 def read_options(
@@ -55,10 +59,6 @@ def read_options(
             labels = (Label(seen[name], "here first"),)
             analysis.error("E0505", f"the option {name} stands twice", option.name.span, "leave one out", labels)
         seen.setdefault(name, option.name.span)
-        if kind.read is None:
-            message = f"the option {name} is not there yet"
-            analysis.error("E0601", message, option.name.span, f"it will be: {kind.doc}", source=source)
-            continue
         try:
             found[name] = kind.read(option)
         except OptionError as error:
@@ -67,7 +67,7 @@ def read_options(
 
 
 def _there_are(kinds: tuple[OptionKind, ...]) -> str:
-    return f"there are {', '.join(kind.name for kind in kinds if kind.read is not None)}"
+    return f"there are {', '.join(kind.name for kind in kinds)}"
 
 
 def _elsewhere(name: str, elsewhere: tuple[OptionKind, ...]) -> str:
@@ -104,39 +104,104 @@ def time_zone(analysis: Analysis, options: Mapping[str, OptionValue]) -> Zone:
     try:
         return zone(name)
     except ZoneError as error:
-        option, source = next((o, s) for o, s in reversed(_given(analysis)) if o.name.name.lower() == "timezone")
+        option, source = place(analysis, "timezone")
         analysis.error("E0504", error.message, value_span(option), zone_hint(error), source=source)
         return zone("UTC")
 
 
-def on_conflict(analysis: Analysis) -> str:
-    """What happens to an item that is in the target already: REPLACE, or an error that it is not there yet."""
+@dataclass(frozen=True, slots=True)
+class Writing:
+    """What happens to an item that the target has already. ``newest``: the column of KEEP NEWEST."""
+
+    action: Action
+    newest: str | None = None
+    span: Span | None = None
+
+
+def writing(analysis: Analysis) -> Writing:
+    """What the statement and ON CONFLICT say together; the command line's ON CONFLICT counts over the spec's."""
     statement = analysis.spec.statement
-    write, clause, said = statement.write, statement.on_conflict, analysis.overrides.on_conflict
-    if said is not None and said.upper() not in ACTIONS:
-        hint = did_you_mean(said, [action.lower() for action in ACTIONS]) or "replace overwrites existing items"
-        analysis.error("E0504", f"--on-conflict {said}: there is no such action", None, hint)
-        return "REPLACE"
-    action = said.upper() if said is not None else clause.action if clause is not None else None
-    place = clause.span if clause is not None and said is None else None
-    name = f"--on-conflict {said}" if said is not None else f"ON CONFLICT {action}"
-    match write:
+    found = _conflict(analysis)
+    match statement.write:
         case ast.InsertInto(overwrite=True):
-            if action not in (None, "REPLACE"):
-                message = f"INSERT OVERWRITE replaces existing items; {name} contradicts it"
-                analysis.error("E0409", message, place, "leave one of the two out")
-            return "REPLACE"
-        case ast.InsertInto(target=ast.TableName(), span=span):
-            replace = "ON CONFLICT REPLACE"
-            place = span if action is None else place
-        case None if analysis.overrides.into is not None:
-            replace = "--on-conflict replace"
+            decided, why = Action.REPLACE, "INSERT OVERWRITE replaces existing items"
+        case ast.MergeInto(skip_missing=skips):
+            decided = Action.MERGE_EXISTING if skips else Action.MERGE
+            why = "MERGE INTO changes existing items"
+        case ast.DeleteFrom():
+            decided, why = Action.DELETE, "DELETE FROM deletes existing items"
         case _:
-            return "REPLACE"
-    if action == "REPLACE":
-        return action
-    if action is None:
-        name = "ON CONFLICT REJECT, the default,"
-    hint = f"{replace} overwrites existing items; it is the only way to write so far"
-    analysis.error("E0601", f"{name} is not there yet", place, hint)
-    return action or "REJECT"
+            return found or Writing(Action.REJECT)
+    if found is not None and (found.action is not decided):
+        said = analysis.overrides.on_conflict
+        clause = f"--on-conflict {said}" if said is not None else f"ON CONFLICT {found.action}"
+        hint = "leave one of the two out" if decided is Action.REPLACE else "it is for INSERT INTO; leave it out"
+        analysis.error("E0409", f"{why}; {clause} contradicts it", found.span, hint)
+    return Writing(decided)
+
+
+def _conflict(analysis: Analysis) -> Writing | None:
+    """What ON CONFLICT says, if it is there."""
+    clause, said = analysis.spec.statement.on_conflict, analysis.overrides.on_conflict
+    if said is not None:
+        return _said(analysis, said)
+    if clause is None:
+        return None
+    newest = clause.column.name if clause.column is not None else None
+    return Writing(Action(clause.action), newest, clause.span)
+
+
+_KEEP_NEWEST = re.compile(
+    r"KEEP\s+NEWEST(?:\s+BY\s+(?P<bare>[^\W\d]\w*)|\s+BY\s+\"(?P<quoted>(?:[^\"]|\"\")+)\")?", re.I
+)
+
+
+def _said(analysis: Analysis, said: str) -> Writing | None:
+    """What --on-conflict says: the action, as after ON CONFLICT, in any case."""
+    keep = _KEEP_NEWEST.fullmatch(said.strip())
+    if keep is not None:
+        name = keep["bare"] or (keep["quoted"] or "").replace('""', '"')
+        if name:
+            return Writing(Action.KEEP_NEWEST, name)
+        hint = "as in --on-conflict 'keep newest by UpdatedAt'"
+        analysis.error("E0504", f"--on-conflict {said}: by which column?", None, hint)
+        return None
+    if said.strip().upper() in CONFLICTS:
+        return Writing(Action(said.strip().upper()))
+    hint = did_you_mean(said, [action.lower() for action in CONFLICTS])
+    hint = hint or f"there are {', '.join(action.lower() for action in CONFLICTS)} and 'keep newest by COLUMN'"
+    analysis.error("E0504", f"--on-conflict {said}: there is no such action", None, hint)
+    return None
+
+
+def check_together(analysis: Analysis, options: Mapping[str, OptionValue], action: Action) -> None:
+    """Report options that mean nothing without another one, or with this statement."""
+    write = analysis.spec.statement.write
+    if options.get("skip_expired") is True and "ttl_attribute" not in options and not _wrong(analysis, "ttl_attribute"):
+        message = "skip_expired needs to know which column is the expiry time"
+        _report(analysis, "skip_expired", message, "name it: ttl_attribute = Expires")
+    if "billing" in options and not (isinstance(write, ast.InsertInto) and write.key):
+        hint = "INSERT INTO target KEY (partition, sort) makes a table that is missing"
+        _report(analysis, "billing", "billing is that of a table which is to be made", hint)
+    if action is Action.KEEP_NEWEST and options.get("collisions", "allow") != "allow":
+        message = "of rows with one key, KEEP NEWEST keeps the newest, and the others are counted"
+        _report(analysis, "collisions", message, "leave collisions out")
+    if isinstance(write, ast.DeleteFrom):
+        for name in ("ttl_attribute", "skip_expired", "collisions"):
+            if name in options:
+                _report(analysis, name, f"{name} says nothing of rows that are deleted", "leave it out")
+
+
+def _wrong(analysis: Analysis, name: str) -> bool:
+    """Whether an option is there, though perhaps with a value that was reported."""
+    return any(option.name.name.lower() == name for option, _ in _given(analysis))
+
+
+def _report(analysis: Analysis, name: str, message: str, hint: str) -> None:
+    option, source = place(analysis, name)
+    analysis.error("E0507", message, option.span, hint, source=source)
+
+
+def place(analysis: Analysis, name: str) -> Given:
+    """The option that counts of those of a name, which is there."""
+    return next((o, s) for o, s in reversed(_given(analysis)) if o.name.name.lower() == name)

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from difflib import SequenceMatcher
 
 from ddbetl.diagnostics import did_you_mean
+from ddbetl.functions.model import Origin
 from ddbetl.numbers import shown
 from ddbetl.plan import names
 from ddbetl.plan.catalog import Connection, TableDescription
@@ -56,22 +57,15 @@ def target(analysis: Analysis) -> Reference | None:
     """The target, if there is one and its name can be made out."""
     write = analysis.spec.statement.write
     into = analysis.overrides.into
-    match write:
-        case None:
-            if into is None:
-                return None
-            connection = analysis.overrides.connection
-            pattern = names.pattern(ast.TableName((ast.Literal(into),)), {})
-            return Reference(pattern, connection, None) if _is_name(analysis, pattern, None) else None
-        case ast.MergeInto(span=span):
-            analysis.error("E0601", "MERGE INTO is not there yet", span, "INSERT INTO writes whole items")
-        case ast.DeleteFrom(span=span):
-            analysis.error("E0601", "DELETE FROM is not there yet", span, "ddbetl only writes items so far")
-        case ast.InsertInto(key=key) if key:
-            message = "creating a missing table (KEY) is not there yet"
-            analysis.error("E0601", message, key[0].span.to(key[-1].span), "create the table first, then leave KEY out")
+    if write is None:
+        if into is None:
+            return None
+        connection = analysis.overrides.connection
+        pattern = names.pattern(ast.TableName((ast.Literal(into),)), {})
+        return Reference(pattern, connection, None) if _is_name(analysis, pattern, None) else None
     if into is not None:
-        hint = "leave out --into, or INSERT INTO"
+        verb = {ast.InsertInto: "INSERT INTO", ast.MergeInto: "MERGE INTO", ast.DeleteFrom: "DELETE FROM"}[type(write)]
+        hint = f"leave out --into, or {verb}"
         analysis.error("E0410", f"--into {into}: the spec names its target itself", write.span, hint)
     if isinstance(write.target, ast.FileName):
         analysis.error("E0601", "writing files is not there yet", write.target.span, "a table is named without quotes")
@@ -173,9 +167,11 @@ def source_tables(analysis: Analysis, found: Sequence[Reference], into: Referenc
                 description = analysis.catalog.tables.get((source.connection, name))
                 if description is not None and description.status not in USABLE:
                     message = f"the table {name} is {description.status}: it cannot be read now"
-                    hint = f"EXCLUDE {name} leaves it out" if source.pattern.name is None else _when(description)
+                    hint = f"EXCLUDE {name} leaves it out" if source.pattern.name is None else when(description)
                     analysis.error("E0407", message, source.span, hint)
-            tables.setdefault((here, name), Table(name, source.connection, description))
+            captures = source.pattern.captures(name)
+            table = Table(name, source.connection, description, source.pattern.text, captures)
+            tables.setdefault((here, name), table)
     nodes = analysis.spec.statement.exclude
     if nodes and found and not tables and len(analysis.errors) == errors:
         span = nodes[0].span.to(nodes[-1].span)
@@ -188,7 +184,16 @@ def source_tables(analysis: Analysis, found: Sequence[Reference], into: Referenc
     return tuple(tables.values())
 
 
-def _when(description: TableDescription) -> str:
+def origins(tables: Sequence[Table]) -> tuple[Origin, ...]:
+    """What expressions may know of the source tables."""
+    return tuple(
+        Origin(t.name, t.pattern, t.captures, tuple(k.name for k in t.description.key) if t.description else ())
+        for t in tables
+    )
+
+
+def when(description: TableDescription) -> str:
+    """What to do about a table that is not usable."""
     return "wait until it is ACTIVE" if description.status == "CREATING" else "choose another table"
 
 
@@ -228,11 +233,11 @@ def _select(analysis: Analysis, source: Reference) -> tuple[str, ...]:
     if analysis.catalog is None:
         return (pattern.text,)
     known = analysis.catalog.names.get(source.connection, ())
-    where = _where_is(analysis, source.connection)
+    where = where_is(analysis, source.connection)
     if pattern.name is not None:
         if (source.connection, pattern.name) in analysis.catalog.tables:
             return (pattern.name,)
-        hint = did_you_mean(pattern.name, known) or _some(known)
+        hint = did_you_mean(pattern.name, known) or some(known)
         analysis.error("E0402", f"there is no table {pattern.name} in {where}", source.span, hint)
         return ()
     selected = pattern.select(known)
@@ -249,35 +254,19 @@ def _nearest(text: str, known: tuple[str, ...]) -> str:
     plain = "".join(c for c in text if c.isalnum() or c in "_.-")
     likeness = {name: SequenceMatcher(None, plain, name).ratio() for name in known}
     near = sorted((name for name in known if likeness[name] > 0.5), key=lambda name: -likeness[name])[:5]
-    return f"the nearest names: {', '.join(sorted(near))}" if near else _some(known)
+    return f"the nearest names: {', '.join(sorted(near))}" if near else some(known)
 
 
-def _some(known: tuple[str, ...]) -> str:
+def some(known: tuple[str, ...]) -> str:
+    """The first of the tables that there are, for a hint."""
     if not known:
         return NO_TABLES
     return f"there {'is' if len(known) == 1 else 'are'} {', '.join(known[:5])}{' …' if len(known) > 5 else ''}"
 
 
-def _where_is(analysis: Analysis, connection: Connection) -> str:
+def where_is(analysis: Analysis, connection: Connection) -> str:
+    """Where a connection leads, for messages."""
     site = analysis.catalog.sites.get(connection) if analysis.catalog is not None else None
     if site is None:
         return "that place"
     return f"{site.region} ({f'account {site.account}' if site.account else site.endpoint})"
-
-
-def target_table(analysis: Analysis, into: Reference) -> Table | None:
-    """The target as a table; None where there is no such table."""
-    name = into.pattern.text
-    if analysis.catalog is None:
-        return Table(name, into.connection)
-    description = analysis.catalog.tables.get((into.connection, name))
-    if description is None:
-        known = analysis.catalog.names.get(into.connection, ())
-        hint = did_you_mean(name, known) or "create it first: this version creates no tables"
-        message = f"there is no table {name} in {_where_is(analysis, into.connection)} to write to"
-        analysis.error("E0404", message, into.span, hint)
-        return None
-    if description.status not in USABLE:
-        message = f"the table {name} is {description.status}: it cannot be written now"
-        analysis.error("E0407", message, into.span, _when(description))
-    return Table(name, into.connection, description)

@@ -7,7 +7,7 @@ Invariant: a subexpression is reported at most once; what depends on a reported 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from ddbetl.diagnostics import Diagnostic, did_you_mean
 from ddbetl.errors import RowError
@@ -17,6 +17,7 @@ from ddbetl.expressions.resolve import ResolveError, Settings, resolve
 from ddbetl.functions.arithmetic import check_millis
 from ddbetl.functions.model import Function, Nulls, RowContext
 from ddbetl.functions.registry import FUNCTIONS, OPERATORS, function, operator
+from ddbetl.functions.sets import SETS
 from ddbetl.functions.time import year_of_digits
 from ddbetl.numbers import EXACT
 from ddbetl.source import SourceText, Span
@@ -61,18 +62,61 @@ FUNCTION_NAMES: dict[str, str] = {
     **dict.fromkeys(("ucase", "toupper"), "upper(x)"),
     **dict.fromkeys(("lcase", "tolower"), "lower(x)"),
     **dict.fromkeys(("substring", "mid"), "substr(x, start, length)"),
+    **dict.fromkeys(("octet_length", "lengthb"), "byte_length(x)"),
+    **dict.fromkeys(("strip", "btrim"), "trim(x)"),
+    **dict.fromkeys(("lstrip", "trim_start"), "ltrim(x)"),
+    **dict.fromkeys(("rstrip", "trim_end"), "rtrim(x)"),
+    **dict.fromkeys(("zfill", "rjust", "pad_start"), "lpad(x, length, '0')"),
+    **dict.fromkeys(("ljust", "pad_end"), "rpad(x, length)"),
+    **dict.fromkeys(("strpos", "instr", "locate", "charindex", "indexof"), "position(text, part)"),
+    **dict.fromkeys(("begins_with", "startswith", "prefix"), "starts_with(text, part)"),
+    **dict.fromkeys(("endswith", "suffix"), "ends_with(text, part)"),
+    **dict.fromkeys(("string_split", "str_split", "string_to_array"), "split(text, separator)"),
+    **dict.fromkeys(("regexp_like", "rlike", "regexp", "regexp_contains"), "regexp_matches(text, 'regex')"),
+    **dict.fromkeys(("regexp_substr", "regexp_match"), "regexp_extract(text, 'regex')"),
+    **dict.fromkeys(("printf", "sprintf", "format_string"), "format('{}', x)"),
+    **dict.fromkeys(("nfc_normalize", "unicode_normalize"), "normalize(x)"),
     **dict.fromkeys(("iff", "iif"), "if(condition, x, y)"),
     **dict.fromkeys(("ceiling",), "ceil(x)"),
+    **dict.fromkeys(("truncate",), "trunc(x, places)"),
+    **dict.fromkeys(("round_even", "bround", "rint"), "round_half_even(x, places)"),
+    **dict.fromkeys(("pow",), "power(base, exponent)"),
+    **dict.fromkeys(("signum", "sgn"), "sign(x)"),
     **dict.fromkeys(("str", "tostring"), "to_string(x)"),
     **dict.fromkeys(("int", "number", "tonumber"), "to_number(x)"),
+    **dict.fromkeys(("encode", "to_utf8"), "to_binary(x)"),
+    **dict.fromkeys(("base64", "base64_encode", "b64encode"), "to_base64(x)"),
+    **dict.fromkeys(("unbase64", "base64_decode", "b64decode"), "from_base64(x)"),
+    **dict.fromkeys(("unhex",), "from_hex(x)"),
+    **dict.fromkeys(("sha", "sha2"), "sha256(x)"),
+    **dict.fromkeys(("hash", "bucket", "fnv_hash"), "shard(key, n)"),
+    **dict.fromkeys(("uuid", "uuid_generate_v5"), "uuid5('url', name)"),
+    **dict.fromkeys(("table_name", "input_file_name"), "source_table()"),
     **dict.fromkeys(("typeof",), "attribute_type(x)"),
     **dict.fromkeys(("attribute_exists",), "x IS NOT MISSING"),
     **dict.fromkeys(("attribute_not_exists",), "x IS MISSING"),
+    **dict.fromkeys(("list_append", "array_append", "array_concat", "array_cat"), "list_concat(list, [x])"),
+    **dict.fromkeys(("array_length", "cardinality"), "size(x)"),
+    **dict.fromkeys(("array_slice", "list_slice"), "slice(list, start, length)"),
+    **dict.fromkeys(("element_at", "list_extract"), "element(list, index)"),
+    **dict.fromkeys(("array_contains", "list_contains"), "contains(list, x)"),
+    **dict.fromkeys(("map_keys", "object_keys"), "keys(map)"),
+    **dict.fromkeys(("map_values",), "values(map)"),
+    **dict.fromkeys(("map_concat",), "map_merge(a, b)"),
+    **dict.fromkeys(("array", "list"), "[a, b]"),
+    **dict.fromkeys(("map", "named_struct", "struct"), "{'key': x}"),
+    **dict.fromkeys(("array_union",), "set_union(a, b)"),
+    **dict.fromkeys(("array_intersect",), "set_intersect(a, b)"),
+    **dict.fromkeys(("array_except",), "set_except(a, b)"),
+    **dict.fromkeys(("json_parse", "parse_json"), "from_json(text)"),
+    **dict.fromkeys(("json_format", "json_stringify"), "to_json(x)"),
 }
 AGGREGATES = frozenset({"avg", "count", "max", "min", "sum"})
 
 CASTS = tuple(cast.name.removeprefix("CAST AS ") for cast in OPERATORS if cast.name.startswith("CAST AS "))
 
+# What a call over constants may give that is no Constant.
+_DOCUMENTS = SETS | {Type.LIST, Type.MAP, Type.NULL}
 
 COMPARISONS = frozenset({"=", "<>", "<", "<=", ">", ">="})
 
@@ -81,14 +125,15 @@ COMPARISONS = frozenset({"=", "<>", "<", "<=", ">", ">="})
 class Typer:
     """Types the expressions of one spec.
 
-    ``constants``: the LETs and PARAMs in scope, None for one that was reported. ``more_functions``: functions that are
-    not known may exist, so they are not reported.
+    ``constants``: the LETs and PARAMs in scope, None for one that was reported. ``functions``: of
+    the user's own, in lower case. ``more_functions``: functions that are not known may exist, so they are not reported.
     """
 
     source: SourceText
     settings: Settings
     constants: Mapping[str, Constant | None]
     report: Callable[[Diagnostic], None]
+    functions: Mapping[str, Function] = field(default_factory=dict)
     more_functions: bool = False
     # Inside the arguments of a function that may not evaluate them, a failing constant is no error yet.
     _lazy: int = 0
@@ -145,16 +190,17 @@ class Typer:
                     return None
                 return self._apply(operator(f"CAST AS {type_name.name}"), [operand], node, node.span)
             case ast.Call(name=name, arguments=arguments):
-                found = function(name.name)
+                found = function(name.name) or self.functions.get(name.name.lower())
                 if found is None:
                     self._unknown_function(name)
                     for argument in arguments:
                         self.type(argument)
                     return None
                 return self._apply(found, list(arguments), node, name.span)
-            case ast.ListConstructor() | ast.MapConstructor():
-                self._error("E0601", "list and map constructors are not there yet", node.span)
-                return None
+            case ast.ListConstructor(items=items):
+                return self._apply(operator("[…]"), list(items), node, node.span)
+            case ast.MapConstructor():
+                return self._map(node)
 
     def _error(self, code: str, message: str, span: Span, hint: str = "") -> None:
         self.report(Diagnostic(code, message, span, hint))
@@ -163,7 +209,8 @@ class Typer:
         if self.more_functions:
             return
         word = name.name.lower()
-        hint = did_you_mean(name.name, [f.name for f in FUNCTIONS]) or "`ddbetl functions` lists them all"
+        known = [f.name for f in (*self.functions.values(), *FUNCTIONS)]
+        hint = did_you_mean(name.name, known) or "`ddbetl functions` lists them all"
         if word in FUNCTION_NAMES:
             hint = f"write {FUNCTION_NAMES[word]}"
         elif word in AGGREGATES:
@@ -280,6 +327,23 @@ class Typer:
         known = [expression for expression in typed if expression is not None]
         return self._resolve(called, known, arguments, node, node.span) if len(known) == len(typed) else None
 
+    def _map(self, node: ast.MapConstructor) -> Expression | None:
+        """A map, whose keys are one constant argument before its values."""
+        values = [self.type(entry.value) for entry in node.entries]
+        names: set[str] = set()
+        for entry in node.entries:
+            if entry.key.value in names:
+                message = f"the map has the key {format_expression(entry.key)} twice"
+                self._error("E0311", message, entry.key.span, "a map has a key once")
+                return None
+            names.add(entry.key.value)
+        known = [value for value in values if value is not None]
+        if len(known) < len(values):
+            return None
+        keys = Constant(tuple(entry.key.value for entry in node.entries), Type.LIST, node.span)
+        nodes = [node, *(entry.value for entry in node.entries)]
+        return self._resolve(operator("{…}"), [keys, *known], nodes, node, node.span)
+
     def _negated(self, expression: Expression | None, negated: bool, node: ast.Expression) -> Expression | None:
         if expression is None or not negated:
             return expression
@@ -313,8 +377,7 @@ class Typer:
             span = at if error.argument is None else nodes[error.argument].span
             if error.argument is not None and error.at is not None:
                 span = self._inside(nodes[error.argument], error.at, error.length)
-            hint = "a text in single quotes, or a LET or PARAM" if error.code == "E0304" else error.hint
-            self._error(error.code, _worded(called, sign, error.message), span, hint)
+            self._error(error.code, _worded(called, sign, error.message), span, error.hint)
             return None
         self._doubt(call, nodes)
         return self._fold(call)
@@ -341,7 +404,8 @@ class Typer:
         return Span(start, max(start + 1, places[min(at + length, len(node.value))]))
 
     def _fold(self, call: Call) -> Expression | None:
-        """The value of a call over constants; the call itself where it needs a row."""
+        """The value of a call over constants; the call itself where it needs a row, or is a document, of which the
+        constants of a spec know nothing."""
         if not is_constant(call):
             return call
         try:
@@ -351,6 +415,8 @@ class Typer:
                 return call
             self._error("E0306", error.message, call.span)
             return None
+        if type_of(value) in _DOCUMENTS:
+            return call
         type_ = (type_of(value) or Type.NULL) if call.type is Type.ANY else call.type
         return Constant(value, type_, call.span)
 
@@ -362,6 +428,9 @@ def _worded(called: Function, sign: str, message: str) -> str:
         start = f"{called.name}: {name} "
         if called.category == "operator" and message.startswith(start):
             return f"{words} {sign} {message.removeprefix(start)}"
+    for name, words in (("[…]", "a list"), ("{…}", "a map")):
+        if message.startswith(f"{name}: value must be "):
+            return f"{words} holds no {message.rpartition(' not ')[2]}"
     return message
 
 

@@ -1,17 +1,21 @@
 """The canonical text of a spec and of an expression.
 
 In: a syntax tree. Out: text that reads back as an equal tree, laid out as in the language reference: clauses in their
-order, the words of the clauses and the names after AS in columns, no parentheses that are not needed. Comments are not
-part of the tree and are not kept.
+order, the words of the clauses and the names after AS in columns, no parentheses that are not needed. The comments of a
+spec are put back by ``ddbetl.syntax.comments``.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from decimal import Decimal
+from functools import partial
+from typing import TypeAlias
 
+from ddbetl.source import Span
 from ddbetl.syntax import ast
+from ddbetl.syntax.comments import between, with_comments
 from ddbetl.syntax.literals import write_number
 from ddbetl.syntax.parts import RESERVED
 from ddbetl.syntax.tablename import write_table_name
@@ -38,9 +42,19 @@ _BARE = re.compile(r"[^\W\d]\w*")
 
 
 def format_spec(spec: ast.Spec) -> str:
-    """Write a whole spec, with a newline at its end."""
+    """Write a whole spec, its comments included, with a newline at its end."""
     blocks = ["\n".join(_declarations(spec.declarations))] if spec.declarations else []
-    return "\n\n".join([*blocks, "\n".join(_statement(spec.statement)) + ";\n"])
+    broken = partial(between, spec) if spec.comments else _never
+    canonical = "\n\n".join([*blocks, "\n".join(_statement(spec.statement, broken)) + ";\n"])
+    return with_comments(spec, canonical) if spec.comments else canonical
+
+
+# Whether a comment between the parts of a list asks for a line of each part.
+Broken: TypeAlias = Callable[[Sequence[Span]], bool]
+
+
+def _never(parts: Sequence[Span]) -> bool:
+    return False
 
 
 def format_expression(expression: ast.Expression) -> str:
@@ -86,15 +100,16 @@ def _word(declaration: ast.Declaration) -> str:
 # Clauses
 
 
-def _statement(statement: ast.Statement) -> Iterator[str]:
+def _statement(statement: ast.Statement, broken: Broken) -> Iterator[str]:
     if statement.write is not None:
         yield _write(statement.write)
-    yield "SELECT " + _select(statement.select)
-    yield "FROM   " + _list([_named(source.name, source.options) for source in statement.sources], 7)
-    if statement.exclude:
-        yield "EXCLUDE " + _list([write_table_name(name) for name in statement.exclude], 8)
+    yield "SELECT " + _select(statement.select, broken)
+    sources, exclude, options = statement.sources, statement.exclude, statement.options
+    yield "FROM   " + _list([_named(source.name, source.options) for source in sources], 7, broken(_spans(sources)))
+    if exclude:
+        yield "EXCLUDE " + _list([write_table_name(name) for name in exclude], 8, broken(_spans(exclude)))
     if statement.where is not None:
-        yield "WHERE  " + _condition(statement.where)
+        yield "WHERE  " + _condition(statement.where, broken)
     if statement.limit is not None:
         yield f"LIMIT  {statement.limit.rows}"
     if statement.on_conflict is not None:
@@ -102,8 +117,12 @@ def _statement(statement: ast.Statement) -> Iterator[str]:
         yield f"ON CONFLICT {statement.on_conflict.action}" + (f" BY {format_identifier(column)}" if column else "")
     if statement.on_error is not None:
         yield f"ON ERROR {statement.on_error.action}"
-    if statement.options:
-        yield f"WITH ({_list([_option(option) for option in statement.options], 6)})"
+    if options:
+        yield f"WITH ({_list([_option(option) for option in options], 6, broken(_spans(options)))})"
+
+
+def _spans(nodes: Sequence[ast.Source | ast.TableName | ast.Option | ast.SelectItem | ast.Expression]) -> list[Span]:
+    return [node.span for node in nodes]
 
 
 def _write(write: ast.Write) -> str:
@@ -118,7 +137,7 @@ def _write(write: ast.Write) -> str:
             return f"DELETE FROM {target} USING"
 
 
-def _select(items: Sequence[ast.SelectItem]) -> str:
+def _select(items: Sequence[ast.SelectItem], broken: Broken) -> str:
     columns = [item for item in items if isinstance(item, ast.Column) and item.alias is not None]
     texts = {id(column): format_expression(column.expression) for column in columns}
     short = [len(text) for text in texts.values() if len(text) <= ALIGNED and "\n" not in text]
@@ -133,7 +152,8 @@ def _select(items: Sequence[ast.SelectItem]) -> str:
             case ast.Column(_, alias) if alias is not None:
                 lines.append(f"{texts[id(item)].ljust(width)} AS {format_identifier(alias)}")
     one = ", ".join(lines)
-    return one if not columns and 7 + len(one) <= WIDTH and "\n" not in one else ",\n       ".join(lines)
+    short_enough = not columns and 7 + len(one) <= WIDTH and "\n" not in one
+    return one if short_enough and not broken(_spans(items)) else ",\n       ".join(lines)
 
 
 def _star(star: ast.Star) -> str:
@@ -162,25 +182,27 @@ def _named(name: ast.TableName | ast.FileName, options: Sequence[ast.Option]) ->
     return written + (f" ({', '.join(_option(option) for option in options)})" if options else "")
 
 
-def _list(items: Sequence[str], indent: int) -> str:
+def _list(items: Sequence[str], indent: int, broken: bool) -> str:
     """Items on one line, or one a line under each other where that is too long."""
     one = ", ".join(items)
-    return one if indent + len(one) <= WIDTH else (",\n" + " " * indent).join(items)
+    return one if indent + len(one) <= WIDTH and not broken else (",\n" + " " * indent).join(items)
 
 
-def _condition(expression: ast.Expression) -> str:
+def _condition(expression: ast.Expression, broken: Broken) -> str:
     """A condition on one line, or its parts between AND or OR under each other where that is too long."""
     one = format_expression(expression)
-    if 7 + len(one) <= WIDTH or not isinstance(expression, ast.Binary) or expression.operator not in ("AND", "OR"):
+    if not isinstance(expression, ast.Binary) or expression.operator not in ("AND", "OR"):
         return one
     operator, level = expression.operator, _LEVELS[expression.operator]
-    parts: list[str] = []
+    parts: list[tuple[ast.Expression, int]] = []
     left: ast.Expression = expression
     while isinstance(left, ast.Binary) and left.operator == operator:
-        parts.append(_expression(left.right, level + 1))
+        parts.insert(0, (left.right, level + 1))
         left = left.left
-    parts.append(_expression(left, level))
-    return f"\n{operator.rjust(5)}  ".join(reversed(parts))
+    parts.insert(0, (left, level))
+    if 7 + len(one) <= WIDTH and not broken([part.span for part, _ in parts]):
+        return one
+    return f"\n{operator.rjust(5)}  ".join(_expression(*part) for part in parts)
 
 
 def _option(option: ast.Option) -> str:

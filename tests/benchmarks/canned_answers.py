@@ -10,11 +10,15 @@ In: an operation's name and a request body. Out: the parts of a response body, a
   DynamoDB, for whoever sends them: projections of top-level attributes, filters as far as canned_filter.py goes; a
   Scan beyond that gets whole pages and is counted in `pushdowns_ignored`. Either way ScannedCount and the capacity
   are those of the whole page.
-- BatchWriteItem and BatchExecuteStatement: the number of requests is checked (1 to 25). In the timed mode the body is
-  not decoded: items are counted by their marks, the whole capacity is the first named table's, one unit for each item
-  (more, if the mean item passes 1 KB). In verify mode every item is decoded, its key checked, and its canonical form
-  kept.
-- Nothing is ever throttled, and every write is processed.
+- BatchWriteItem, BatchExecuteStatement (INSERT and UPDATE), PutItem and UpdateItem: the number of requests of a batch is
+  checked (1 to 25). In the timed mode the body is not decoded: items are counted by their marks, the whole capacity is
+  the first named table's, one unit for each item (more, if the mean item passes 1 KB). In verify mode every item is
+  decoded, statements, parameters and conditions are checked (canned_writes.py), then its key, and the canonical form of
+  what it leaves behind is kept: of a delete, the key.
+- BatchGetItem finds nothing, since nothing is stored: an INSERT or a PutItem meets no item. An UPDATE or UpdateItem meets
+  one that has its key and nothing else.
+- Nothing is ever throttled, and every write is processed. A write that verify mode does not understand is refused whole,
+  with its siblings, so that no run goes on without it.
 
 Invariant: in the timed mode the work for a request does not depend on who sent it.
 """
@@ -30,41 +34,16 @@ import zlib
 from collections import Counter, defaultdict
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, TypeAlias
 
-from tests.benchmarks import canned_checks, canned_data
-from tests.benchmarks.canned_data import SOURCES, TARGET, Page, PageStore, Shape, View
+from tests.benchmarks import canned_checks, canned_data, canned_writes
+from tests.benchmarks.canned_data import TARGET, TARGET_KEY, Page, PageStore, Shape, View
 from tests.benchmarks.canned_filter import NotUnderstood
+from tests.benchmarks.canned_tables import Mode, Refused, control, source_number
 
-ACCOUNT = "123456789012"
-CREATED = 1_462_060_800.0
 MAX_BATCH = 25
-UNITS = 4_000_000
-"""Provisioned units of every table: more than any client here can use."""
+MAX_GETS = 100
 MAX_VIEWS = 16
-
-
-class Refused(Exception):
-    """A request that DynamoDB would refuse: the error's name and message."""
-
-    def __init__(self, name: str, message: str) -> None:
-        super().__init__(message)
-        self.name = name
-
-
-@dataclass(slots=True)
-class Mode:
-    """What the side path can change between runs."""
-
-    pages_per_table: int = 1
-    items_per_page: int = 4000
-    verify: bool = False
-    pushdown: bool = False
-    billing: str = "PROVISIONED"
-
-    @property
-    def shape(self) -> Shape:
-        return Shape(self.pages_per_table, self.items_per_page)
 
 
 @dataclass(slots=True)
@@ -134,8 +113,14 @@ class Canned:
                 return self._data(self._scan, body)
             case "BatchExecuteStatement":
                 return self._data(self._batch_execute, body)
+            case "PutItem":
+                return self._data(self._put, body)
+            case "UpdateItem":
+                return self._data(self._update, body)
+            case "BatchGetItem":
+                return self._data(self._batch_get, body)
             case _:
-                made = json.dumps(self._control(operation, json.loads(body))).encode()
+                made = json.dumps(control(operation, json.loads(body), self.mode)).encode()
                 return (made,), zlib.crc32(made)
 
     def _data(
@@ -147,40 +132,10 @@ class Canned:
         self.counters.last_data = self._clock()
         return made
 
-    def _control(self, operation: str, request: dict[str, Any]) -> dict[str, Any]:
-        match operation:
-            case "ListTables":
-                names = sorted((*SOURCES, TARGET))
-                names = [name for name in names if name > request.get("ExclusiveStartTableName", "")]
-                limit = request.get("Limit", 100)
-                more = {"LastEvaluatedTableName": names[limit - 1]} if len(names) > limit else {}
-                return {"TableNames": names[:limit], **more}
-            case "DescribeTable":
-                return {"Table": describe(request["TableName"], self.mode)}
-            case "DescribeTimeToLive":
-                _table(request["TableName"])
-                return {"TimeToLiveDescription": {"TimeToLiveStatus": "DISABLED"}}
-            case "DescribeContinuousBackups":
-                _table(request["TableName"])
-                return {
-                    "ContinuousBackupsDescription": {
-                        "ContinuousBackupsStatus": "ENABLED",
-                        "PointInTimeRecoveryDescription": {"PointInTimeRecoveryStatus": "DISABLED"},
-                    }
-                }
-            case "DescribeLimits":
-                return {
-                    "AccountMaxReadCapacityUnits": UNITS * 20,
-                    "AccountMaxWriteCapacityUnits": UNITS * 20,
-                    "TableMaxReadCapacityUnits": UNITS,
-                    "TableMaxWriteCapacityUnits": UNITS,
-                }
-        raise Refused("UnknownOperationException", f"the canned server does not know {operation}")
-
     def _scan(self, body: bytes) -> tuple[tuple[bytes, ...], int]:
         request = json.loads(body)
         name = request["TableName"]
-        table = _table(name)
+        table = source_number(name)
         if table is None:
             empty = b'{"Items":[],"Count":0,"ScannedCount":0}'
             return (empty,), zlib.crc32(empty)
@@ -257,95 +212,121 @@ class Canned:
                 "ValidationException", f"{count} requests in one BatchWriteItem; 1 to {MAX_BATCH} are allowed"
             )
         if self.mode.verify:
-            request = json.loads(body)
-            for table, writes in request["RequestItems"].items():
-                self._keep(table, [write["PutRequest"]["Item"] for write in writes])
-        found = _FIRST_TABLE.search(body)
-        table = found[1].decode() if found is not None else "?"
-        units = count * max(1, math.ceil(len(body) / count / 1024))
+            for table, writes in json.loads(body)["RequestItems"].items():
+                self._keep(table, [_written(write) for write in writes])
         self.counters.items_written += count
-        return _batch_answer(table, units, _capacity_kind(body))
+        return _batch_answer(_named(_FIRST_TABLE, body), _units(count, body), _capacity_kind(body))
 
     def _batch_execute(self, body: bytes) -> tuple[tuple[bytes, ...], int]:
         count = body.count(b'"Statement"')
         if not 1 <= count <= MAX_BATCH:
             raise Refused("ValidationException", f"{count} statements in one batch; 1 to {MAX_BATCH} are allowed")
         if self.mode.verify:
+            by_table = defaultdict(list)
             for statement in json.loads(body)["Statements"]:
-                table, item = canned_checks.inserted_item(statement)
-                self._keep(table, [item])
-        found = _FIRST_INSERT.search(body)
-        table = found[1].decode() if found is not None else "?"
-        units = count * max(1, math.ceil(len(body) / count / 1024))
+                table, item = _understood(canned_writes.statement_item, statement)
+                by_table[table].append(item)
+            for table, items in by_table.items():
+                self._keep(table, items)
         self.counters.items_written += count
-        return _statement_answer(table, count, units, _capacity_kind(body))
+        return _statement_answer(_named(_FIRST_STATEMENT, body), count, _units(count, body), _capacity_kind(body))
+
+    def _put(self, body: bytes) -> tuple[tuple[bytes, ...], int]:
+        return self._single(canned_writes.put_item, body)
+
+    def _update(self, body: bytes) -> tuple[tuple[bytes, ...], int]:
+        return self._single(canned_writes.updated_item, body)
+
+    def _single(self, decode: Decode, body: bytes) -> tuple[tuple[bytes, ...], int]:
+        if self.mode.verify:
+            table, item = _understood(decode, json.loads(body))
+            self._keep(table, [item])
+        self.counters.items_written += 1
+        return _single_answer(_named(_TABLE_NAME, body), _units(1, body), _capacity_kind(body))
+
+    def _batch_get(self, body: bytes) -> tuple[tuple[bytes, ...], int]:
+        request = json.loads(body)
+        units = {}
+        for table, asked in request["RequestItems"].items():
+            forms = _key_forms(table, asked["Keys"])
+            if len(set(forms)) != len(forms):
+                raise Refused("ValidationException", "Provided list of item keys contains duplicates")
+            # What is not there costs as much as what is small.
+            units[table] = len(forms) * (1.0 if asked.get("ConsistentRead") else 0.5)
+        count = sum(len(asked["Keys"]) for asked in request["RequestItems"].values())
+        if not 1 <= count <= MAX_GETS:
+            raise Refused("ValidationException", f"{count} keys in one BatchGetItem; 1 to {MAX_GETS} are allowed")
+        answer: dict[str, Any] = {"Responses": {table: [] for table in units}, "UnprocessedKeys": {}}
+        kind = request.get("ReturnConsumedCapacity", "NONE")
+        if _wants_capacity(kind):
+            answer["ConsumedCapacity"] = [json.loads(_capacity(table, used, kind)) for table, used in units.items()]
+        made = canned_data.compact(answer).encode()
+        return (made,), zlib.crc32(made)
 
     def _keep(self, table: str, items: list[dict[str, Any]]) -> None:
         """Check written items as DynamoDB would and keep their canonical forms."""
-        if table != TARGET:
-            raise Refused("ResourceNotFoundException", f"{table} is not written by the main job")
-        keys, forms = [], []
-        for item in items:
-            key = (item.get("CustomerID", {}), item.get("CreationDateTime", {}))
-            if list(key[0]) != ["S"] or list(key[1]) != ["N"] or not key[0]["S"]:
-                raise Refused("ValidationException", f"missing or mistyped key: {item!r}")
-            try:
-                forms.append(canned_checks.canonical_item(item))
-            except (ArithmeticError, ValueError) as error:
-                raise Refused("ValidationException", str(error)) from None
-            keys.append(canned_checks.canonical_item({"c": key[0], "d": key[1]}))
+        keys = _key_forms(table, items)
         if len(set(keys)) != len(keys):
             raise Refused("ValidationException", "Provided list of item keys contains duplicates")
-        self.written.update(forms)
+        try:
+            self.written.update([canned_checks.canonical_item(item) for item in items])
+        except (ArithmeticError, ValueError) as error:
+            raise Refused("ValidationException", str(error)) from None
+
+
+Decode: TypeAlias = Callable[[dict[str, Any]], tuple[str, dict[str, Any]]]
+
+
+def _understood(decode: Decode, request: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+    """Return table and item of a write. Raises Refused."""
+    try:
+        return decode(request)
+    except canned_writes.ConditionFailed:
+        raise Refused("ConditionalCheckFailedException", "The conditional request failed") from None
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise Refused("ValidationException", f"{type(error).__name__}: {error}") from None
+
+
+def _written(write: dict[str, Any]) -> dict[str, Any]:
+    """Return the item of a put, the key of a delete."""
+    match write:
+        case {"PutRequest": {"Item": dict(item)}}:
+            return item
+        case {"DeleteRequest": {"Key": dict(key)}} if len(key) == len(TARGET_KEY):
+            return key
+    raise Refused("ValidationException", f"neither a put nor a delete: {write!r}"[:200])
+
+
+def _key_forms(table: str, items: list[dict[str, Any]]) -> list[str]:
+    """Return the canonical key of each item. Raises Refused for a key that is not the target's."""
+    if table != TARGET:
+        raise Refused("ResourceNotFoundException", f"{table} is not written by the main job")
+    forms = []
+    for item in items:
+        key = {name: item.get(name, {}) for name in TARGET_KEY}
+        if [list(value) for value in key.values()] != [["S"], ["N"]] or not key["CustomerID"]["S"]:
+            raise Refused("ValidationException", f"missing or mistyped key: {item!r}")
+        try:
+            forms.append(canned_checks.canonical_item(key))
+        except (ArithmeticError, ValueError) as error:
+            raise Refused("ValidationException", str(error)) from None
+    return forms
 
 
 _FIRST_TABLE = re.compile(rb'"RequestItems"\s*:\s*\{\s*"([^"]+)"')
-_FIRST_INSERT = re.compile(rb'INSERT\s+INTO\s+\\"([^"\\]+)\\"', re.IGNORECASE)
+_FIRST_STATEMENT = re.compile(rb'"Statement"\s*:\s*"\s*(?:INSERT\s+INTO|UPDATE)\s+\\"([^"\\]+)\\"', re.IGNORECASE)
+_TABLE_NAME = re.compile(rb'"TableName"\s*:\s*"([^"]+)"')
 
 
-def _table(name: str) -> int | None:
-    """Return a source's number, None for the target. Raises Refused for any other table."""
-    if name == TARGET:
-        return None
-    try:
-        return SOURCES.index(name)
-    except ValueError:
-        raise Refused("ResourceNotFoundException", f"Requested resource not found: Table: {name} not found") from None
+def _named(pattern: re.Pattern[bytes], body: bytes) -> str:
+    """Return the first table that a body names, without decoding it."""
+    found = pattern.search(body)
+    return found[1].decode() if found is not None else "?"
 
 
-def describe(name: str, mode: Mode) -> dict[str, Any]:
-    """Return DescribeTable's description of one table under a mode."""
-    table = _table(name)
-    sort_key, sort_type = ("CreationDateTime", "N") if table is None else ("DateTime", "S")
-    billing: dict[str, Any]
-    if mode.billing == "PROVISIONED":
-        billing = {"ProvisionedThroughput": {"ReadCapacityUnits": UNITS, "WriteCapacityUnits": UNITS}}
-    else:
-        billing = {
-            "BillingModeSummary": {"BillingMode": "PAY_PER_REQUEST"},
-            "ProvisionedThroughput": {"ReadCapacityUnits": 0, "WriteCapacityUnits": 0},
-            "WarmThroughput": {"ReadUnitsPerSecond": UNITS, "WriteUnitsPerSecond": UNITS, "Status": "ACTIVE"},
-        }
-    billing["ProvisionedThroughput"]["NumberOfDecreasesToday"] = 0
-    return {
-        "TableName": name,
-        "TableArn": f"arn:aws:dynamodb:us-east-1:{ACCOUNT}:table/{name}",
-        "TableId": f"00000000-0000-4000-8000-{99 if table is None else table:012d}",
-        "TableStatus": "ACTIVE",
-        "CreationDateTime": CREATED,
-        "AttributeDefinitions": [
-            {"AttributeName": "CustomerID", "AttributeType": "S"},
-            {"AttributeName": sort_key, "AttributeType": sort_type},
-        ],
-        "KeySchema": [
-            {"AttributeName": "CustomerID", "KeyType": "HASH"},
-            {"AttributeName": sort_key, "KeyType": "RANGE"},
-        ],
-        "ItemCount": 0 if table is None else mode.shape.items_per_table,
-        "TableSizeBytes": 0 if table is None else canned_data.table_bytes(table, mode.shape),
-        "DeletionProtectionEnabled": False,
-        **billing,
-    }
+def _units(count: int, body: bytes) -> int:
+    """Return the write units of so many items: one each, or what their mean size makes."""
+    return count * max(1, math.ceil(len(body) / count / 1024))
 
 
 def part_of_page(table: int, number: int, shape: Shape, view: View, skip: int, limit: int) -> Page:
@@ -393,4 +374,11 @@ def _statement_answer(table: str, count: int, units: int, kind: str) -> tuple[tu
     consumed = f',"ConsumedCapacity":[{_capacity(table, units, kind)}]' if _wants_capacity(kind) else ""
     responses = ",".join([canned_data.compact({"TableName": table})] * count)
     made = f'{{"Responses":[{responses}]{consumed}}}'.encode()
+    return (made,), zlib.crc32(made)
+
+
+@functools.lru_cache(maxsize=4096)
+def _single_answer(table: str, units: int, kind: str) -> tuple[tuple[bytes, ...], int]:
+    consumed = f'"ConsumedCapacity":{_capacity(table, units, kind)}' if _wants_capacity(kind) else ""
+    made = f"{{{consumed}}}".encode()
     return (made,), zlib.crc32(made)

@@ -26,8 +26,6 @@ SECRET_KEY = "canned"
 """What every peer signs with. The server is no more than a measuring device: there is nothing behind it."""
 
 _EXACT = Context(prec=60)
-_INSERT = re.compile(r"""\s*INSERT\s+INTO\s+"([^"]+)"\s+VALUE\s+\{(.*)\}\s*""", re.IGNORECASE | re.DOTALL)
-_PLACE = re.compile(r"""\s*'((?:[^']|'')*)'\s*:\s*\?\s*""")
 
 
 def signature_fault(headers: dict[bytes, bytes], method: str, path: str, body: bytes) -> str | None:
@@ -105,26 +103,6 @@ def _number(text: str) -> str:
         raise ValueError(f"{text} is no number")
     normal = number.normalize(_EXACT)
     return "0" if normal.is_zero() else format(normal, "e")
-
-
-def inserted_item(statement: dict[str, Any]) -> tuple[str, dict[str, Any]]:
-    """Return table and item of one PartiQL `INSERT INTO "table" VALUE {'name': ?, …}` with its parameters."""
-    found = _INSERT.fullmatch(statement["Statement"])
-    if found is None:
-        raise ValueError(f"only INSERT INTO with parameters is known here: {statement['Statement'][:80]}")
-    names: list[str] = []
-    at = 0
-    inside = found[2]
-    while at < len(inside):
-        place = _PLACE.match(inside, at)
-        if place is None:
-            raise ValueError(f"not a list of 'name': ?  at {inside[at : at + 40]!r}")
-        names.append(place[1].replace("''", "'"))
-        at = place.end() + (inside[place.end() : place.end() + 1] == ",")
-    parameters = statement.get("Parameters", [])
-    if len(parameters) != len(names):
-        raise ValueError(f"{len(names)} names, {len(parameters)} parameters")
-    return found[1], dict(zip(names, parameters, strict=True))
 
 
 def digest(items: Counter[str]) -> str:

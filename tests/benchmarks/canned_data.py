@@ -29,6 +29,7 @@ REGION = "NA"
 MONTHS = tuple((2016 + (4 + n) // 12, (4 + n) % 12 + 1) for n in range(13))
 SOURCES = tuple(f"CustomerTracker_{DOMAIN}_{REGION}_{year}{month:02d}" for year, month in MONTHS)
 TARGET = f"{DOMAIN}_{REGION}_AnniversaryPromo_2017"
+TARGET_KEY = ("CustomerID", "CreationDateTime")
 VARIANTS = 2
 MAX_PAGES = 100_000
 

@@ -31,7 +31,8 @@ from typing import cast
 import httptools
 
 from tests.benchmarks import canned_checks
-from tests.benchmarks.canned_answers import Canned, Mode, Refused
+from tests.benchmarks.canned_answers import Canned
+from tests.benchmarks.canned_tables import Mode, Refused
 from tests.benchmarks.fast_loop import run_fast
 from tests.benchmarks.tls_pair import tls_pair
 
@@ -46,9 +47,8 @@ _HEAD = (
 class Connection(asyncio.Protocol):
     """One client's connection: requests in, answers out, in their order."""
 
-    def __init__(self, canned: Canned, latency: float, date: bytes) -> None:
+    def __init__(self, canned: Canned, date: bytes) -> None:
         self._canned = canned
-        self._latency = latency
         self._date = date
         self._parser = httptools.HttpRequestParser(self)
         self._headers: dict[bytes, bytes] = {}
@@ -141,8 +141,9 @@ class Connection(asyncio.Protocol):
             b"keep-alive" if keep_alive else b"close",
         )
         counters.bytes_out += length + len(head)
-        if self._latency:
-            asyncio.get_running_loop().call_later(self._latency, self._write, head, body, keep_alive)
+        latency = self._canned.mode.latency_ms / 1000
+        if latency:
+            asyncio.get_running_loop().call_later(latency, self._write, head, body, keep_alive)
         else:
             self._write(head, body, keep_alive)
 
@@ -172,13 +173,13 @@ def side_path(canned: Canned, method: bytes, url: bytes, body: bytes) -> bytes:
     raise Refused("UnknownOperationException", f"no such path: {method.decode()} {url.decode()}")
 
 
-async def serve(canned: Canned, port: int, latency: float, tls: ssl.SSLContext | None, with_stdin: bool) -> None:
+async def serve(canned: Canned, port: int, tls: ssl.SSLContext | None, with_stdin: bool) -> None:
     """Serve until standard input ends (or for ever). Prints one line with the port once it listens."""
     loop = asyncio.get_running_loop()
     ended = asyncio.Event()
     # One Date for the whole run: nobody reads it, and it must not cost anything.
     date = email.utils.formatdate(usegmt=True).encode()
-    server = await loop.create_server(lambda: Connection(canned, latency, date), HOST, port, ssl=tls, backlog=1024)
+    server = await loop.create_server(lambda: Connection(canned, date), HOST, port, ssl=tls, backlog=1024)
     if with_stdin:
         # Nothing is ever sent: the only thing to be read is the end.
         loop.add_reader(sys.stdin.fileno(), ended.set)
@@ -215,9 +216,11 @@ def main() -> None:
         tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         tls.load_cert_chain(certificate, key)
     canned = Canned(Mode(), given.cache_mb * 1024 * 1024, time.monotonic)
-    canned.configure(Mode(given.pages, given.items_per_page, given.verify, given.pushdown, given.billing))
+    canned.configure(
+        Mode(given.pages, given.items_per_page, given.verify, given.pushdown, given.billing, given.latency_ms)
+    )
     with contextlib.suppress(KeyboardInterrupt):
-        run_fast(serve(canned, given.port, given.latency_ms / 1000, tls, given.until_stdin_closes))
+        run_fast(serve(canned, given.port, tls, given.until_stdin_closes))
 
 
 if __name__ == "__main__":

@@ -26,7 +26,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from typing import cast
+from typing import Any, cast
 from urllib.parse import urlsplit
 
 from tests.benchmarks import canned_data
@@ -35,6 +35,7 @@ from tests.benchmarks.canned_data import SOURCES, TARGET, Shape
 from tests.benchmarks.fast_loop import run_fast
 
 BATCH = 25
+OPERATIONS = {"write": "BatchWriteItem", "insert": "BatchExecuteStatement", "scan": "Scan"}
 
 
 @dataclass(slots=True)
@@ -107,22 +108,48 @@ def request_bytes(operation: str, body: bytes) -> bytes:
 
 def write_bodies(count: int) -> list[bytes]:
     """Return bodies of BatchWriteItem as the main job sends them: 25 items of four attributes."""
-    bodies = []
+    return [
+        canned_data.compact(
+            {
+                "RequestItems": {TARGET: [{"PutRequest": {"Item": item}} for item in items]},
+                "ReturnConsumedCapacity": "INDEXES",
+            }
+        ).encode()
+        for items in batches(count)
+    ]
+
+
+def insert_bodies(count: int) -> list[bytes]:
+    """Return bodies of BatchExecuteStatement with the same items: 25 INSERTs that fail where the key is there already."""
+    return [
+        canned_data.compact(
+            {"Statements": [inserting(item) for item in items], "ReturnConsumedCapacity": "INDEXES"}
+        ).encode()
+        for items in batches(count)
+    ]
+
+
+def inserting(item: dict[str, Any]) -> dict[str, Any]:
+    """Return the statement of one item."""
+    places = ",".join(f"'{name}':?" for name in item)
+    return {"Statement": f'INSERT INTO "{TARGET}" VALUE {{{places}}}', "Parameters": list(item.values())}
+
+
+def batches(count: int) -> Iterator[list[dict[str, Any]]]:
+    """Yield so many lists of 25 items of the target."""
     for number in range(count):
-        puts = []
+        items = []
         for item in canned_data.page_items(number % len(SOURCES), number, Shape(count, BATCH)):
             seconds = math.floor(datetime.fromisoformat(item["DateTime"]["S"]).timestamp())
-            order = item.get("OrderID", {}).get("S") or "112-0000000-0000000"
-            made = {
-                "CustomerID": item["CustomerID"],
-                "CreationDateTime": {"N": str(seconds)},
-                "ExpirationTimestamp": {"N": str(seconds + 365 * 86400)},
-                "OrderID": {"S": order},
-            }
-            puts.append({"PutRequest": {"Item": made}})
-        body = {"RequestItems": {TARGET: puts}, "ReturnConsumedCapacity": "INDEXES"}
-        bodies.append(canned_data.compact(body).encode())
-    return bodies
+            items.append(
+                {
+                    "CustomerID": item["CustomerID"],
+                    "CreationDateTime": {"N": str(seconds)},
+                    "ExpirationTimestamp": {"N": str(seconds + 365 * 86400)},
+                    "OrderID": {"S": item.get("OrderID", {}).get("S") or "112-0000000-0000000"},
+                }
+            )
+        yield items
 
 
 def scan_bodies(pages_per_table: int) -> list[bytes]:
@@ -139,6 +166,17 @@ def scan_bodies(pages_per_table: int) -> list[bytes]:
         for page in range(pages_per_table)
         for table in SOURCES
     ]
+
+
+def bodies(kind: str, pages_per_table: int) -> list[bytes]:
+    """Return bodies of one kind of request, for a server of so many pages."""
+    match kind:
+        case "write":
+            return write_bodies(64)
+        case "insert":
+            return insert_bodies(64)
+        case _:
+            return scan_bodies(pages_per_table)
 
 
 async def drive(url: str, requests: list[bytes], in_flight: int, seconds: float, tls: ssl.SSLContext | None) -> Tally:
@@ -159,17 +197,14 @@ def main() -> None:
     """Measure as the command line says and print one line of JSON."""
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.ceiling")
     parser.add_argument("url")
-    parser.add_argument("kind", choices=("write", "scan"))
+    parser.add_argument("kind", choices=OPERATIONS)
     parser.add_argument("--in-flight", type=int, default=16)
     parser.add_argument("--seconds", type=float, default=3.0)
     parser.add_argument("--pages", type=int, default=1, help="pages of each table, as the server has them")
     parser.add_argument("--certificate", help="what to trust, for https")
     given = parser.parse_args()
     tls = ssl.create_default_context(cafile=given.certificate) if given.certificate else None
-    if given.kind == "write":
-        requests = [request_bytes("BatchWriteItem", body) for body in write_bodies(64)]
-    else:
-        requests = [request_bytes("Scan", body) for body in scan_bodies(given.pages)]
+    requests = [request_bytes(OPERATIONS[given.kind], body) for body in bodies(given.kind, given.pages)]
     before, started = resource.getrusage(resource.RUSAGE_SELF), time.monotonic()
     tally = run_fast(drive(given.url, requests, given.in_flight, given.seconds, tls))
     wall, after = time.monotonic() - started, resource.getrusage(resource.RUSAGE_SELF)

@@ -32,6 +32,7 @@ class Run:
     items_read: int
     items_written: int
     requests: int
+    write_requests: int
     connections: int
     wall: float
     """Seconds from starting the process to its end."""
@@ -58,6 +59,7 @@ class Run:
             "server_us_per_item_read": 1e6 * self.server_cpu / self.items_read,
             "others_cores": (self.others_cpu or 0.0) / self.wall,
             "items_read": self.items_read,
+            "items_written": self.items_written,
         }
 
 
@@ -67,7 +69,7 @@ class Section:
 
     title: str
     compared_items: int
-    """How many written items of each peer were compared before any time was taken."""
+    """How many written items of each peer were compared before any time was taken; 0 where another section did it."""
     runs: dict[str, list[Run]]
 
 
@@ -167,12 +169,12 @@ def probes_text(probes: Sequence[Probe]) -> str:
         "server µs/req",
         "server µs/item",
     ]
-    return "\nNo transform, canned bodies (a write is 25 items, a scan one page), one run each:\n\n" + _table(
+    return "\nNo transform, canned bodies (a write is 25 items, a scan one page), one run each:\n\n" + table(
         columns, rows
     )
 
 
-def section_text(section: Section, baseline: str) -> str:
+def section_text(section: Section, baseline: str, called: str = "loop") -> str:
     """Return one table: medians over the rounds, the spread of the reading rate, ratios to the baseline."""
     rows = []
     for peer, runs in section.runs.items():
@@ -190,12 +192,12 @@ def section_text(section: Section, baseline: str) -> str:
                 f"{mid['peak_mb']:,.0f}",
                 f"{mid['server_us_per_item_read']:.2f}",
                 f"{mid['outside_window_seconds']:.2f}",
-                _ratio_text(section, peer, baseline, "read_per_second"),
-                _ratio_text(section, peer, baseline, "whole_read_per_second"),
+                ratio_range(ratios(section, peer, baseline, "read_per_second")),
+                ratio_range(ratios(section, peer, baseline, "whole_read_per_second")),
             ]
         )
     columns = ["peer", "items", "read/s", "from-to", "written/s", "CPU µs/item", "cores", "peak MB"]
-    columns += ["server µs/item", "start+end s", "x loop", "x loop, whole"]
+    columns += ["server µs/item", "start+end s", f"x {called}", f"x {called}, whole"]
     rounds = max(map(len, section.runs.values()), default=0)
     head = f"\n{section.title}: {rounds} interleaved rounds, medians"
     ignored = {
@@ -205,14 +207,14 @@ def section_text(section: Section, baseline: str) -> str:
         f"The server could not evaluate {count} Scans of {peer} and sent whole pages."
         for peer, count in ignored.items()
     ]
-    return "\n".join([head, "", _table(columns, rows), *foot])
+    return "\n".join([head, "", table(columns, rows), *foot])
 
 
-def _ratio_text(section: Section, peer: str, baseline: str, figure: str) -> str:
-    found = ratios(section, peer, baseline, figure)
+def ratio_range(found: Sequence[float], form: str = ".1f") -> str:
+    """Return the median of the rounds' ratios, with the least and the largest."""
     if not found:
         return "-"
-    return f"{statistics.median(found):.1f} ({min(found):.1f}-{max(found):.1f})"
+    return f"{statistics.median(found):{form}} ({min(found):{form}}-{max(found):{form}})"
 
 
 def ratios(section: Section, peer: str, baseline: str, figure: str) -> list[float]:
@@ -227,7 +229,16 @@ def medians(runs: Sequence[Run]) -> dict[str, float]:
     return {name: statistics.median(figures[name] for figures in each) for name in each[0]}
 
 
-def section_json(section: Section, baseline: str) -> dict[str, Any]:
+def shares_text(section: Section, peer: str, others: Sequence[str]) -> str:
+    """Return a line for each other that took part: how a peer's reading rate compares with it."""
+    return "\n".join(
+        f"  {peer} reads {ratio_range(found, '.2f')} times as fast as {other}."
+        for other in others
+        if peer in section.runs and (found := ratios(section, peer, other, "read_per_second"))
+    )
+
+
+def section_json(section: Section, baseline: str, others: Sequence[str] = ()) -> dict[str, Any]:
     """Return a section with every run."""
     return {
         "title": section.title,
@@ -237,6 +248,7 @@ def section_json(section: Section, baseline: str) -> dict[str, Any]:
                 "medians": medians(runs),
                 "ratios": ratios(section, peer, baseline, "read_per_second"),
                 "ratios_whole": ratios(section, peer, baseline, "whole_read_per_second"),
+                "ratios_to": {other: ratios(section, peer, other, "read_per_second") for other in others},
                 "runs": [{**asdict(run), **run.figures()} for run in runs],
             }
             for peer, runs in section.runs.items()
@@ -249,8 +261,8 @@ def notes(titles: dict[str, str], items_per_page: int, rounds_left_out: int, flo
     said = [
         f"Source items have 5 or 6 attributes, some 205 bytes of JSON, {items_per_page:,} a page; 40 % have an OrderID "
         "and are written. Items read are those that the server read (ScannedCount), whatever it returned of them.",
-        "Peers on boto3 get fewer items than ddbetl, because they are slow: rates and CPU are per item, not per run. "
-        "How much start-up weighs in each is seen in 'start+end s' and in 'x loop, whole'.",
+        "The slower peers get fewer items than ddbetl: rates and CPU are per item, not per run. How much start-up weighs "
+        "in each is seen in 'start+end s' and in 'x loop, whole'.",
         "read/s, written/s and 'x loop': from the first Scan at the server to its last answer, as the server saw it. "
         "'x loop, whole': from starting the process to its end. 'start+end s' is the difference. Ratios are medians "
         "of the ratios within each round.",
@@ -265,13 +277,12 @@ def notes(titles: dict[str, str], items_per_page: int, rounds_left_out: int, flo
     ]
     if rounds_left_out:
         said.append(f"Time was up. Rounds left out: {rounds_left_out}.")
-    peers = [f"  {name:12} {title}" for name, title in titles.items()]
+    peers = [f"  {name:15} {title}" for name, title in titles.items()]
     return "\n".join(["", "Peers:", *peers, "", "What is counted:", *map(_bullet, said)])
 
 
-def disturbance(sections: Sequence[Section]) -> str:
+def disturbance(runs: Sequence[Run]) -> str:
     """Say how much other programs had of the machine during the timed runs."""
-    runs = [run for section in sections for done in section.runs.values() for run in done]
     known = [run for run in runs if run.others_cpu is not None]
     if not known:
         return _bullet("How busy the machine was with other things is not known on this system.")
@@ -288,7 +299,7 @@ def _bullet(text: str) -> str:
     return textwrap.fill(text, 118, initial_indent="- ", subsequent_indent="  ")
 
 
-def _table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+def table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     widths = [max(len(row[n]) for row in (columns, *rows)) for n in range(len(columns))]
     lines = []
     for row in (columns, ["-" * width for width in widths], *rows):

@@ -15,13 +15,14 @@ import pytest
 from botocore.exceptions import ClientError
 
 from tests.benchmarks import canned_data
-from tests.benchmarks.bench import QUICK, Bench, Failed, difference
-from tests.benchmarks.canned_answers import Canned, Mode, Refused
-from tests.benchmarks.canned_checks import ACCESS_KEY, SECRET_KEY, canonical_item, digest, inserted_item
+from tests.benchmarks.canned_answers import Canned
+from tests.benchmarks.canned_checks import ACCESS_KEY, SECRET_KEY, canonical_item, digest
 from tests.benchmarks.canned_data import SOURCES, TARGET, Shape
 from tests.benchmarks.canned_filter import NotUnderstood, predicate
-from tests.benchmarks.ceiling import request_bytes, scan_bodies, write_bodies
+from tests.benchmarks.canned_tables import Mode, Refused
+from tests.benchmarks.ceiling import insert_bodies, request_bytes, scan_bodies, write_bodies
 from tests.benchmarks.measure import Server, canned_server, client_environment, run_client
+from tests.benchmarks.side_by_side import QUICK, Bench, Failed, difference
 
 PAGES, ITEMS = 5, 40
 SHAPE = Shape(PAGES, ITEMS)
@@ -217,8 +218,186 @@ def test_statements_are_counted_and_kept() -> None:
         "ConsumedCapacity": [{"TableName": TARGET, "CapacityUnits": 1.0}],
     }
     assert list(server.written) == [canonical_item(item("a", "1", **{"It's": {"SS": ["x", "y"]}}))]
-    with pytest.raises(ValueError, match="2 parameters"):
-        inserted_item({**one, "Parameters": [{"S": "a"}, {"N": "1"}]})
+
+
+def statement(text: str, *parameters: dict[str, Any]) -> dict[str, Any]:
+    return {"Statement": text, "Parameters": list(parameters)}
+
+
+INSERT = f"INSERT INTO \"{TARGET}\" VALUE {{'CustomerID': ?, 'CreationDateTime': ?}}"
+KEY_IS = 'WHERE "CustomerID"=? AND "CreationDateTime"=?'
+A, ONE = {"S": "a"}, {"N": "1"}
+
+
+def execute(server: Canned, *statements: dict[str, Any], **more: Any) -> dict[str, Any]:
+    parts, crc = server.answer("BatchExecuteStatement", json.dumps({"Statements": statements, **more}).encode())
+    body = b"".join(parts)
+    assert zlib.crc32(body) == crc
+    answer: dict[str, Any] = json.loads(body)
+    return answer
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        statement(f"insert into \"{TARGET}\" value {{ 'x.y':?, 'CreationDateTime' : ? ,'CustomerID':? }}", A, ONE, A),
+        statement(f'UPDATE "{TARGET}" SET "x.y"=? {KEY_IS}', A, A, ONE),
+        statement(f'UPDATE "{TARGET}" SET "x.y" = ? WHERE "CreationDateTime"=? and "CustomerID"=?', A, ONE, A),
+    ],
+)
+def test_inserts_and_updates_leave_the_same_item(written: dict[str, Any]) -> None:
+    server = canned(verify=True)
+    assert execute(server, written) == {"Responses": [{"TableName": TARGET}]}
+    assert list(server.written) == [canonical_item(item("a", "1", **{"x.y": A}))]
+
+
+@pytest.mark.parametrize("verify", [False, True])
+def test_a_batch_of_statements_is_counted_and_paid_for(verify: bool) -> None:
+    server = canned(verify=verify)
+    statements = [statement(INSERT, {"S": str(number)}, ONE) for number in range(24)]
+    statements.append(statement(f'UPDATE "{TARGET}" SET "x"=? {KEY_IS}', {"S": "y" * 26_000}, A, ONE))
+    answer = execute(server, *statements, ReturnConsumedCapacity="INDEXES")
+    assert answer["Responses"] == [{"TableName": TARGET}] * 25
+    (consumed,) = answer["ConsumedCapacity"]
+    assert (consumed["TableName"], consumed["CapacityUnits"], consumed["Table"]["CapacityUnits"]) == (TARGET, 50, 50)
+    assert server.counters.items_written == 25
+
+
+@pytest.mark.parametrize("verify", [False, True])
+@pytest.mark.parametrize("count", [0, 26])
+def test_no_other_number_of_statements(verify: bool, count: int) -> None:
+    with pytest.raises(Refused, match="1 to 25"):
+        execute(canned(verify=verify), *[statement(INSERT, {"S": str(number)}, ONE) for number in range(count)])
+
+
+@pytest.mark.parametrize(
+    ("wrong", "why"),
+    [
+        ([statement(INSERT, A)], "2 names, 1 parameters"),
+        ([statement(INSERT, A, ONE, ONE)], "2 names, 3 parameters"),
+        ([statement(INSERT)], "empty"),
+        ([{"Statement": INSERT}], "0 parameters"),
+        ([statement(INSERT, ONE, A)], "mistyped key"),
+        ([statement(INSERT, A, {"N": "one"})], "."),
+        ([statement(INSERT, A, ONE), statement(INSERT, A, {"N": "1.0"})], "duplicates"),
+        ([statement(INSERT, A, ONE), statement(f'UPDATE "{TARGET}" SET "x"=? {KEY_IS}', A, A, ONE)], "duplicates"),
+        ([statement(f"{INSERT} ON CONFLICT DO NOTHING", A, ONE)], "known here"),
+        ([statement(INSERT.replace('"', ""), A, ONE)], "known here"),
+        ([statement(INSERT.replace(": ?}", ": 1}"), A)], "known here"),
+        ([statement(INSERT.replace("CreationDateTime", "CustomerID"), A, A)], "twice"),
+        ([statement(INSERT.replace(TARGET, "Other"), A, ONE)], "not written by"),
+        ([statement(f'UPDATE "{TARGET}" SET "x"=? WHERE "CustomerID"=?', A, A)], "equality on all key"),
+        ([statement(f'UPDATE "{TARGET}" SET "x"=? {KEY_IS} AND "x"=?', A, A, ONE, A)], "more than that"),
+        ([statement(f'UPDATE "{TARGET}" SET "CustomerID"=? {KEY_IS}', A, A, ONE)], "key attribute to be set"),
+        ([statement(f'DELETE FROM "{TARGET}" {KEY_IS}', A, ONE)], "known here"),
+        ([statement(INSERT.replace("?}", "?, '" + "x" * 8192 + "': ?}"), A, ONE, A)], "characters"),
+    ],
+)
+def test_wrong_statements_are_refused(wrong: list[dict[str, Any]], why: str) -> None:
+    server = canned(verify=True)
+    with pytest.raises(Refused, match=why):
+        execute(server, *wrong)
+    assert (server.counters.items_written, list(server.written)) == (0, [])
+
+
+def answered(server: Canned, operation: str, **request: Any) -> dict[str, Any]:
+    parts, crc = server.answer(operation, json.dumps(request).encode())
+    assert zlib.crc32(b"".join(parts)) == crc
+    answer: dict[str, Any] = json.loads(b"".join(parts))
+    return answer
+
+
+@pytest.mark.parametrize(
+    ("operation", "request_"),
+    [
+        ("PutItem", {"Item": item("a", "1", x=A)}),
+        ("PutItem", {"Item": item("a", "1", x=A), "ConditionExpression": "attribute_not_exists(CustomerID)"}),
+        (
+            "PutItem",
+            {
+                "Item": item("a", "1", x=A),
+                "ConditionExpression": "attribute_not_exists(#k) OR attribute_not_exists(#v) OR #v < :v",
+                "ExpressionAttributeNames": {"#k": "CustomerID", "#v": "x"},
+                "ExpressionAttributeValues": {":v": A},
+                "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
+            },
+        ),
+        (
+            "UpdateItem",
+            {
+                "Key": item("a", "1"),
+                "UpdateExpression": "SET #x = :x",
+                "ConditionExpression": "attribute_exists(#k)",
+                "ExpressionAttributeNames": {"#x": "x", "#k": "CustomerID"},
+                "ExpressionAttributeValues": {":x": A},
+            },
+        ),
+    ],
+)
+def test_single_writes_leave_an_item(operation: str, request_: dict[str, Any]) -> None:
+    server = canned(verify=True)
+    assert answered(server, operation, TableName=TARGET, **request_) == {}
+    assert list(server.written) == [canonical_item(item("a", "1", x=A))]
+    paid = answered(canned(), operation, TableName=TARGET, ReturnConsumedCapacity="TOTAL", **request_)
+    assert paid == {"ConsumedCapacity": {"TableName": TARGET, "CapacityUnits": 1.0}}
+
+
+def test_an_update_of_a_key_alone_leaves_the_key() -> None:
+    server = canned(verify=True)
+    answered(server, "UpdateItem", TableName=TARGET, Key=item("a", "1"))
+    assert list(server.written) == [canonical_item(item("a", "1"))]
+
+
+@pytest.mark.parametrize(
+    ("operation", "request_", "name"),
+    [
+        ("PutItem", {"Item": item("a", "1"), "ConditionExpression": "attribute_exists(x)"}, "ConditionalCheckFailed"),
+        ("PutItem", {"Item": item("a", "1"), "ConditionExpression": "attribute_not_exists(#x)"}, "Validation"),
+        ("PutItem", {"Item": item("a", "1"), "ExpressionAttributeNames": {"#x": "x"}}, "Validation"),
+        ("PutItem", {"Item": item("a", "1"), "ConditionExpression": "contains(x, y)"}, "Validation"),
+        ("PutItem", {"Item": item("a", "1"), "Expected": {}}, "Validation"),
+        ("PutItem", {"Item": {"CustomerID": A}}, "Validation"),
+        ("PutItem", {}, "Validation"),
+        ("UpdateItem", {"Key": {"CustomerID": A}}, "Validation"),
+        ("UpdateItem", {"Key": item("a", "1"), "UpdateExpression": "REMOVE x"}, "Validation"),
+        (
+            "UpdateItem",
+            {"Key": item("a", "1"), "UpdateExpression": "SET CustomerID = :a", "ExpressionAttributeValues": {":a": A}},
+            "Validation",
+        ),
+        (
+            "UpdateItem",
+            {"Key": item("a", "1"), "ConditionExpression": "attribute_not_exists(CustomerID)"},
+            "ConditionalCheckFailed",
+        ),
+    ],
+)
+def test_wrong_single_writes_are_refused(operation: str, request_: dict[str, Any], name: str) -> None:
+    server = canned(verify=True)
+    with pytest.raises(Refused) as refused:
+        answered(server, operation, TableName=TARGET, **request_)
+    assert refused.value.name == f"{name}Exception"
+    assert (server.counters.items_written, list(server.written)) == (0, [])
+
+
+def test_deletes_leave_their_keys() -> None:
+    server = canned(verify=True)
+    requests = [{"DeleteRequest": {"Key": item("a", "1")}}, {"PutRequest": {"Item": item("b", "1", x=A)}}]
+    answered(server, "BatchWriteItem", RequestItems={TARGET: requests})
+    assert sorted(server.written) == sorted([canonical_item(item("a", "1")), canonical_item(item("b", "1", x=A))])
+    with pytest.raises(Refused, match="neither a put nor a delete"):
+        answered(server, "BatchWriteItem", RequestItems={TARGET: [{"DeleteRequest": {"Key": item("a", "1", x=A)}}]})
+
+
+def test_a_get_finds_nothing_and_is_paid_for() -> None:
+    most = [item(str(number), "1") for number in range(100)]
+    asked = {TARGET: {"Keys": most, "ConsistentRead": True}}
+    found = answered(canned(), "BatchGetItem", RequestItems=asked, ReturnConsumedCapacity="TOTAL")
+    paid = {"TableName": TARGET, "CapacityUnits": 100.0}
+    assert found == {"Responses": {TARGET: []}, "UnprocessedKeys": {}, "ConsumedCapacity": [paid]}
+    for keys in ([], [*most, item("x", "1")], [item("a", "1"), item("a", "1.0")], [{"CustomerID": A}]):
+        with pytest.raises(Refused):
+            answered(canned(), "BatchGetItem", RequestItems={TARGET: {"Keys": keys}})
 
 
 def test_equal_items_have_one_form_and_digests_ignore_order() -> None:
@@ -253,10 +432,27 @@ def test_boto3_reads_and_writes_through_the_wire(server: Server) -> None:
     size = sum(canned_data.item_size(one) for page in pages for one in page["Items"])
     assert described["TableSizeBytes"] == size
     dynamodb.batch_write_item(RequestItems={TARGET: [{"PutRequest": {"Item": item("a", "1")}}]})
+    answers = dynamodb.batch_execute_statement(Statements=[statement(INSERT, {"S": "b"}, ONE)])["Responses"]
+    assert answers == [{"TableName": TARGET}]
+    condition = {"ConditionExpression": "attribute_not_exists(CustomerID)"}
+    dynamodb.put_item(TableName=TARGET, Item=item("c", "1"), **condition)
+    with pytest.raises(dynamodb.exceptions.ConditionalCheckFailedException):
+        dynamodb.update_item(TableName=TARGET, Key=item("d", "1"), **condition)
+    keys = dynamodb.batch_get_item(RequestItems={TARGET: {"Keys": [item("a", "1")]}})
+    assert keys["Responses"] == {TARGET: []}
     stats = server.stats()
-    assert server.written() == [canonical_item(item("a", "1"))]
-    assert (stats["items_read"], stats["items_written"], stats["refused"]) == (2 * ITEMS, 1, {})
-    assert stats["requests"] == {"ListTables": 1, "DescribeTable": 1, "Scan": 2, "BatchWriteItem": 1}
+    assert server.written() == [canonical_item(item(name, "1")) for name in "abc"]
+    assert (stats["items_read"], stats["items_written"]) == (2 * ITEMS, 3)
+    assert stats["refused"] == {"ConditionalCheckFailedException: The conditional request failed": 1}
+    assert stats["requests"] == {
+        "ListTables": 1,
+        "DescribeTable": 1,
+        "Scan": 2,
+        "BatchWriteItem": 1,
+        "BatchExecuteStatement": 1,
+        "PutItem": 1,
+        "BatchGetItem": 1,
+    }
     dynamodb.close()
 
 
@@ -270,8 +466,8 @@ def test_signatures_are_recomputed_in_verify_mode(server: Server) -> None:
 
 
 def test_the_peers_agree_and_a_lost_item_is_found(server: Server) -> None:
-    bench = Bench(QUICK, ("boto3_loop", "boto3_tuned"), 0.0)
-    assert bench.verify(server, pushdown=True) == server.stats()["expected_written"]
+    bench = Bench(QUICK, 0.0)
+    assert bench.verify(server, ("boto3_loop", "boto3_tuned"), pushdown=True) == server.stats()["expected_written"]
     stats = server.stats()
     bench.complete("boto3_tuned", stats)
     with pytest.raises(Failed, match="has written"):
@@ -285,6 +481,10 @@ def test_the_canned_requests_are_accepted() -> None:
     canned_in_process = canned(verify=True)
     for body in write_bodies(4):
         canned_in_process.answer("BatchWriteItem", body)
+    put_whole = set(canned_in_process.written)
+    for body in insert_bodies(4):
+        canned_in_process.answer("BatchExecuteStatement", body)
+    assert set(canned_in_process.written.values()) == {2} and set(canned_in_process.written) == put_whole
     read = sum(len(scan(canned_in_process, **json.loads(body))["Items"]) for body in scan_bodies(PAGES))
     assert read == SHAPE.items
     assert request_bytes("Scan", b"{}").endswith(b"Content-Length: 2\r\n\r\n{}")

@@ -24,9 +24,9 @@ import duckdb
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ddbetl.engine.executor import GROUP
 from ddbetl.engine.pages import PageWork
 from ddbetl.engine.transform import CONFIGURATION, PageInput
+from ddbetl.engine.transforming import GROUP
 from ddbetl.expressions.evaluate import evaluator
 from ddbetl.expressions.ir import Expression
 from ddbetl.expressions.resolve import Settings

@@ -218,8 +218,8 @@ def _service_advice(error: ServiceError, operation: str, table: str) -> str:
         )
     if code in _DENIED:
         return (
-            f"The credentials lack the IAM permission dynamodb:{operation} on table {table}, or a policy denies it: "
-            "the identity's, the table's, the VPC endpoint's or the organisation's. Have it allowed, or use other "
+            f"The credentials lack the IAM permission {_permission(operation)} on table {table}, or a policy denies "
+            "it: the identity's, the table's, the VPC endpoint's or the organisation's. Have it allowed, or use other "
             "credentials."
         )
     if code in _EXPIRED:
@@ -244,6 +244,17 @@ def _service_advice(error: ServiceError, operation: str, table: str) -> str:
     return _table_advice(error, operation, table)
 
 
+# What a request of statements needs. Source: DynamoDB Developer Guide, "IAM security policies with PartiQL".
+_STATEMENTS = {
+    "BatchExecuteStatement INSERT": "PartiQLInsert",
+    "BatchExecuteStatement UPDATE": "PartiQLUpdate",
+}
+
+
+def _permission(operation: str) -> str:
+    return f"dynamodb:{_STATEMENTS.get(operation, operation)}"
+
+
 def _throttled_advice(error: ServiceError, table: str) -> str:
     """Throttling ends a run only when not one request has come through for long."""
     limit = _limit(error, f"table {table}") or "a limit that the server does not name"
@@ -264,7 +275,7 @@ _READS = ("BatchGetItem", "DescribeTable", "GetItem", "Query", "Scan")
 
 def _table_advice(error: ServiceError, operation: str, table: str) -> str:
     match error.code:
-        case "ResourceNotFoundException" | "TableNotFoundException":
+        case "ResourceNotFoundException" | "ResourceNotFound" | "TableNotFoundException":
             return (
                 f"Table {table} is not there any more, or not yet: it was deleted or is being made, or the credentials "
                 f"now belong to another account or region. {_look_at(table)} A table that was made anew is another "
@@ -285,14 +296,14 @@ def _table_advice(error: ServiceError, operation: str, table: str) -> str:
                 f"The server refuses the request itself, so repeating it does not help. Has table {table} been made "
                 "anew with other keys? A local server may also lack a part of what DynamoDB can do."
             )
-        case "ValidationException" | "SerializationException":
+        case "ValidationException" | "ValidationError" | "SerializationException":
             return (
                 f"The server refuses these rows, so repeating them does not help. Compare the names and types of the "
                 f"keys of table {table} and its indexes with what the spec makes. {_look_at(table)} Then change the "
                 "spec, which makes it a new job."
             )
         case "UnknownOperationException" | "InvalidAction":
-            return f"This server does not know {operation}. Check the endpoint: DynamoDB does."
+            return f"This server does not know {operation.partition(' ')[0]}. Check the endpoint: DynamoDB does."
         case code if error.status >= 500 or error.kind is Kind.TRANSIENT:
             return (
                 "DynamoDB itself, or what stands before it, has failed for a long time. health.aws.amazon.com shows "

@@ -47,8 +47,8 @@ class WireError(DdbetlError):
     nevertheless. ``stale``: it was not the first request of its connection and not one byte came back, as when the
     server has closed an idle connection in the same moment; worth one retry at once.
 
-    All requests of ddbetl can be repeated: reads and batch puts and deletes are idempotent, other writes carry
-    conditions.
+    All requests of ddbetl can be repeated: reads, batch puts, deletes and updates are idempotent, other writes carry
+    conditions, and what then stands in their way is looked at.
     """
 
     transient: bool = True

@@ -7,10 +7,13 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 import msgspec
+
+from ddbetl.expressions.writing import Entry, Form, names_in
 
 TOO_DEEP = "it is nested more deeply than anything of DynamoDB's"
 RAW_NONE = msgspec.Raw(b"")
@@ -43,7 +46,7 @@ class ScanAnswer(msgspec.Struct, rename="pascal"):
 
 
 class BatchWriteAnswer(msgspec.Struct, rename="pascal"):
-    """Unprocessed puts by table, raw."""
+    """Unprocessed entries by table, raw."""
 
     unprocessed_items: dict[str, list[msgspec.Raw]]
     consumed_capacity: list[Capacity] | None = None
@@ -53,24 +56,28 @@ class _Put(msgspec.Struct, rename="pascal"):
     item: dict[str, msgspec.Raw]
 
 
-class _PutEntry(msgspec.Struct, rename="pascal"):
-    put_request: _Put
+class _Delete(msgspec.Struct, rename="pascal"):
+    key: dict[str, msgspec.Raw]
 
 
-class _BatchWrite(msgspec.Struct, rename="pascal"):
-    request_items: dict[str, list[msgspec.Raw]]
+class _Entry(msgspec.Struct, rename="pascal"):
+    put_request: _Put | None = None
+    delete_request: _Delete | None = None
+    statement: str = ""
+    parameters: list[msgspec.Raw] = []
 
 
-class _OpenBatchWrite(msgspec.Struct, rename="pascal"):
-    request_items: dict[str, list[_PutEntry]]
+class _Request(msgspec.Struct, rename="pascal"):
+    request_items: dict[str, list[msgspec.Raw]] = {}
+    statements: list[msgspec.Raw] = []
 
 
 _scan = msgspec.json.Decoder(ScanAnswer)
 _items = msgspec.json.Decoder(list[msgspec.Raw])
 _batch = msgspec.json.Decoder(BatchWriteAnswer)
-_request = msgspec.json.Decoder(_BatchWrite)
-_open_request = msgspec.json.Decoder(_OpenBatchWrite)
-_content = msgspec.json.Decoder(dict[str, str])
+_request = msgspec.json.Decoder(_Request)
+_entry = msgspec.json.Decoder(_Entry)
+_attributes = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 
 def scan_body(fixed: str, segment: int, segments: int, start: bytes, limit: int | None = None) -> bytes:
@@ -158,10 +165,9 @@ def read_batch_write(body: bytes) -> BatchWriteAnswer:
         raise ValueError(TOO_DEEP) from None
 
 
-def batch_write_body(table: str, entries: Sequence[bytes | msgspec.Raw]) -> bytes:
-    """A BatchWriteItem request of raw entries (``{"PutRequest":…}``)."""
-    head = b'{"RequestItems":{' + msgspec.json.encode(table) + b":["
-    return head + b",".join(map(bytes, entries)) + b']},"ReturnConsumedCapacity":"INDEXES"}'
+def batch_body(form: Form, entries: Iterable[bytes | msgspec.Raw]) -> bytes:
+    """A request of raw entries."""
+    return form.head.encode() + b",".join(map(bytes, entries)) + form.tail.encode()
 
 
 def put_entry(item: bytes) -> bytes:
@@ -169,16 +175,45 @@ def put_entry(item: bytes) -> bytes:
     return b'{"PutRequest":{"Item":' + item + b"}}"
 
 
+def entry(form: Form, item: bytes) -> bytes | None:
+    """The entry that writes a raw item, or deletes a raw key; None where no entry of this form can say it."""
+    if form.entry in (Entry.PUT, Entry.DELETE):
+        return form.opening.encode() + item + form.closing.encode()
+    attributes = _attributes.decode(item)
+    behind = form.keys if form.entry is Entry.UPDATE else ()
+    names = [name for name in attributes if name not in behind]
+    labels = ",".join(map(form.label, names)).encode()
+    if not names or not form.takes(attributes) or len(labels) > form.room:
+        return None
+    parameters = b",".join(bytes(attributes[name]) for name in (*names, *behind))
+    return form.opening.encode() + labels + form.middle.encode() + parameters + form.closing.encode()
+
+
 def entries_of(body: bytes | memoryview) -> list[msgspec.Raw]:
-    """The raw entries of a BatchWriteItem request to one table."""
-    (entries,) = _request.decode(body).request_items.values()
-    return entries
+    """The raw entries of a request that writes to one table."""
+    request = _request.decode(body)
+    for entries in request.request_items.values():
+        return entries
+    return request.statements
 
 
-def key_contents(body: bytes | memoryview, names: Sequence[str]) -> list[list[dict[str, str]]]:
-    """The named attributes of each item of a BatchWriteItem request to one table; S, N or B, as a key's are."""
-    (entries,) = _open_request.decode(body).request_items.values()
-    return [[_content.decode(entry.put_request.item[name]) for name in names] for entry in entries]
+def attributes_of(entry: bytes | msgspec.Raw, kind: Entry | None = None) -> dict[str, msgspec.Raw]:
+    """The raw attributes of an entry by name: the item, the attributes of a statement, or the key to delete.
+
+    Raises ValueError for what is no entry, or no put or delete where that ``kind`` is asked for.
+    """
+    found = _entry.decode(entry)
+    if found.put_request is not None and kind is not Entry.DELETE:
+        return found.put_request.item
+    if found.delete_request is not None and kind is not Entry.PUT:
+        return found.delete_request.key
+    if not found.statement:
+        raise ValueError("it is no entry of that kind")
+    return dict(zip(_names_in(found.statement), found.parameters, strict=True))
+
+
+# Most rows of a job have the same attributes.
+_names_in = lru_cache(256)(names_in)
 
 
 class UnprocessedKeys(msgspec.Struct, rename="pascal"):

@@ -40,6 +40,22 @@ class TimeToLive:
         return self.status in ("ENABLED", "ENABLING")
 
 
+@dataclass(frozen=True, slots=True)
+class TargetState:
+    """What matters of a target beside its description. ``ttl``: None where nobody asked. ``recovery``: whether it can
+    be restored to how it was; None where nobody asked, or nobody can tell."""
+
+    ttl: TimeToLive | None = None
+    recovery: bool | None = None
+
+
+def target_state(control: Control, name: str, *, ttl: bool, recovery: bool) -> TargetState:
+    """Ask how a table expires its items, and whether it can be restored: each only if it is wanted."""
+    return TargetState(
+        time_to_live(control, name) if ttl else None, point_in_time_recovery(control, name) if recovery else None
+    )
+
+
 def time_to_live(control: Control, name: str) -> TimeToLive:
     """Ask which attribute lets the table's items expire."""
     with explained():
@@ -55,7 +71,7 @@ def enable_time_to_live(control: Control, name: str, attribute: str) -> None:
     Source: UpdateTimeToLive API reference.
     """
     found = time_to_live(control, name)
-    if not _to_enable(name, found, attribute):
+    if not to_enable(name, found, attribute):
         return
     errors = control.client.exceptions
     with explained():
@@ -69,27 +85,34 @@ def enable_time_to_live(control: Control, name: str, attribute: str) -> None:
             if error.response["Error"]["Code"] != "ValidationException":
                 raise
             # Somebody else may have switched it on in the meantime.
-            if _to_enable(name, time_to_live(control, name), attribute):
+            if to_enable(name, time_to_live(control, name), attribute):
                 raise ConnectionFailed(
                     f"{_said(error)} (DynamoDB allows one change of a table's time to live an hour: try again later)"
                 ) from error
 
 
-def _to_enable(name: str, found: TimeToLive, attribute: str) -> bool:
+def to_enable(name: str, found: TimeToLive, attribute: str) -> bool:
     """Tell whether the attribute is to be switched on; ConnectionFailed where it cannot be."""
     if found.on and found.attribute == attribute:
         return False
-    if found.on:
-        raise ConnectionFailed(
-            f"items of the table {name} expire by {found.attribute} already, and a table has one such attribute: "
-            f"write it instead of {attribute}, or switch it off first"
+    if (reason := in_the_way(name, found, attribute)) is not None:
+        raise ConnectionFailed(": ".join(reason))
+    return True
+
+
+def in_the_way(name: str, found: TimeToLive, attribute: str) -> tuple[str, str] | None:
+    """Why items cannot expire by an attribute, and what to do; None where they can, or do."""
+    if found.on and found.attribute != attribute:
+        return (
+            f"items of the table {name} expire by {found.attribute} already, and a table has one such attribute",
+            f"write it instead of {attribute}, or switch it off first",
         )
     if found.status == "DISABLING":
-        raise ConnectionFailed(
-            f"the time to live of the table {name} is just being switched off, which takes up to an hour: "
-            "try again later"
+        return (
+            f"the time to live of the table {name} is just being switched off, which takes up to an hour",
+            "try again later",
         )
-    return True
+    return None
 
 
 def point_in_time_recovery(control: Control, name: str) -> bool | None:

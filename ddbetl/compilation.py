@@ -1,0 +1,119 @@
+"""From inputs to a physical plan: parse, look the tables up, analyze, optimize, plan, look at the target.
+
+In: Inputs, the clock. Out: the plan, with what was asked for it. Invariant: a server is asked for what the spec
+names, once; compiling again over the same answers asks nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import closing
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from ddbetl import preflight, python_files
+from ddbetl.errors import ConnectionFailed
+from ddbetl.inputs import Inputs
+from ddbetl.plan.analyzer import Overrides, Wanted, analyze, wanted
+from ddbetl.plan.catalog import Catalog, Connection, Site, TableDescription
+from ddbetl.plan.optimizer import optimize
+from ddbetl.plan.physical import PhysicalPlan
+from ddbetl.plan.planner import plan
+from ddbetl.source import SourceText
+from ddbetl.syntax import ast, parser
+from ddbetl.types import Timestamp
+
+if TYPE_CHECKING:
+    from ddbetl.connectors.dynamodb.control import Control
+    from ddbetl.connectors.dynamodb.tables import TargetState
+
+
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """What the servers said. ``controls``: the sessions that they were asked by. ``target``: see preflight."""
+
+    catalog: Catalog
+    controls: Mapping[Connection, Control]
+    target: TargetState | None = None
+
+
+def offline(inputs: Inputs, now: Timestamp) -> PhysicalPlan:
+    """Compile without a server. Raises SpecError."""
+    spec, overrides = _parse(inputs)
+    return plan(optimize(analyze(spec, None, inputs.params, overrides, now, python_files.used(spec, inputs.name))))
+
+
+def online(inputs: Inputs, now: Timestamp, known: Mapping[Connection, Control]) -> tuple[PhysicalPlan, Answers]:
+    """Compile against the tables that there are. ``known``: sessions that there are already.
+
+    Raises SpecError, ConnectionFailed.
+    """
+    spec, overrides = _parse(inputs)
+    try:
+        answers = _ask(wanted(spec, inputs.params, overrides, now), known)
+    except ConnectionFailed:
+        # What is wrong with the spec itself can be said without a server.
+        analyze(spec, None, inputs.params, overrides, now, python_files.used(spec, inputs.name))
+        raise
+    return _planned(spec, overrides, inputs, now, answers)
+
+
+def again(inputs: Inputs, now: Timestamp, answers: Answers) -> PhysicalPlan:
+    """Compile with another clock, or other rates, against what the servers said before."""
+    spec, overrides = _parse(inputs)
+    physical, _ = _planned(spec, overrides, inputs, now, answers)
+    return physical
+
+
+def _planned(
+    spec: ast.Spec, overrides: Overrides, inputs: Inputs, now: Timestamp, answers: Answers
+) -> tuple[PhysicalPlan, Answers]:
+    files = python_files.used(spec, inputs.name)
+    physical = plan(optimize(analyze(spec, answers.catalog, inputs.params, overrides, now, files)))
+    write = physical.write
+    if write is None:
+        return physical, answers
+    if answers.target is None:
+        connection = write.table.connection
+        state = preflight.ask(write, answers.catalog.sites.get(connection), answers.controls[connection])
+        answers = replace(answers, target=state)
+    found = preflight.findings(spec, overrides, write, answers.target)
+    return replace(physical, warnings=(*physical.warnings, *found)), answers
+
+
+def _parse(inputs: Inputs) -> tuple[ast.Spec, Overrides]:
+    spec = parser.parse(SourceText(inputs.text, inputs.name))
+    let_sources = [SourceText(let, f"--let {let!r}") for let in inputs.lets]
+    option_sources = [SourceText(option, f"option {option!r}") for option in inputs.options]
+    overrides = Overrides(
+        tuple((parser.parse_let(source.text, source.name), source) for source in let_sources),
+        tuple((parser.parse_option(source.text, source.name), source) for source in option_sources),
+        inputs.into,
+        inputs.on_conflict,
+        Connection(inputs.region, inputs.profile, None, inputs.endpoint_url),
+    )
+    return spec, overrides
+
+
+def _ask(wanted_tables: tuple[Wanted, ...], known: Mapping[Connection, Control]) -> Answers:
+    """Ask the servers for the tables that a spec names; the names of all tables only where that helps."""
+    from ddbetl.connectors.dynamodb.control import Control
+
+    sites: dict[Connection, Site] = {}
+    tables: dict[tuple[Connection, str], TableDescription] = {}
+    names: dict[Connection, tuple[str, ...]] = {}
+    controls: dict[Connection, Control] = {}
+    for connection in dict.fromkeys(w.connection for w in wanted_tables):
+        here = [w for w in wanted_tables if w.connection == connection]
+        control = controls[connection] = known.get(connection) or Control.open(connection)
+        # Its connections are closed after the last question; its session and its credentials serve the run.
+        with closing(control):
+            exact = {w.pattern.name for w in here if w.pattern.name is not None}
+            found = control.describe(tuple(sorted(exact)))
+            if len(found) < len(exact) or any(w.pattern.name is None for w in here):
+                names[connection] = control.table_names()
+                matched = {n for w in here if w.pattern.name is None for n in w.pattern.select(names[connection])}
+                found |= control.describe(tuple(sorted(matched - exact)))
+            sites[connection] = control.site(next(iter(found.values()), None))
+        tables |= {(connection, name): description for name, description in found.items()}
+    return Answers(Catalog(sites, tables, names), controls)

@@ -1,0 +1,40 @@
+"""The transform as a stage: pages from the readers, through one thread, to whoever takes what came of them.
+
+In: a queue of pages. Out: each page with its result, in the order of the queue. Invariant: the event loop never waits
+for the thread, and the thread's memory goes with it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
+
+from ddbetl.engine.flow import BoundedQueue
+from ddbetl.engine.pages import PageResult, PageWork
+from ddbetl.engine.splits import Page
+from ddbetl.engine.transform import PageInput
+
+# Pages that one DuckDB statement transforms, at most: enough to hide what a statement costs by itself.
+GROUP = 4
+
+
+async def transform(
+    pages: BoundedQueue[Page], work: PageWork, now_millis: int, hand_over: Callable[[Page, PageResult], Awaitable[None]]
+) -> None:
+    """Transform pages until the queue is closed and empty; closes ``work``."""
+    loop = asyncio.get_running_loop()
+    with ThreadPoolExecutor(max_workers=1, thread_name_prefix="ddbetl-transform") as thread:
+        try:
+            while (first := await pages.get()) is not None:
+                group = [first, *pages.get_more(GROUP - 1)]
+                results = await loop.run_in_executor(thread, work.run, [_input(page, now_millis) for page in group])
+                for page, result in zip(group, results, strict=True):
+                    await hand_over(page, result)
+        finally:
+            # In its own thread, behind what may still run there when the job is being cancelled.
+            thread.submit(work.close).result()
+
+
+def _input(page: Page, now_millis: int) -> PageInput:
+    return PageInput(page.items, page.count, page.table.scan.table.name, now_millis, page.split.number)

@@ -1,0 +1,256 @@
+"""Runs side by side: results compared first, then times, every peer once a round.
+
+In: peers by name, how much each is to do, a canned server. Out: sections of timed runs, and measurements of clients
+without a transform.
+
+Each section first lets every peer do a small job in the server's verify mode and compares what was written, item by
+item; only then are there times. Timed runs are interleaved; ratios are taken within a round.
+
+Invariant: a run that did not read and write exactly the expected items is an error, never a figure.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import sys
+import time
+from dataclasses import dataclass, field
+from typing import Any
+
+from tests.benchmarks.measure import ROOT, Measured, Server, client_environment, run_client
+from tests.benchmarks.modes import MODES, REPLACE, mode_spec
+from tests.benchmarks.peers import APART, CONDITIONAL
+from tests.benchmarks.report import Probe, Run, Section
+
+DDBETL = "ddbetl"
+CEILING = "ceiling"
+"""ddbetl's wire client doing the job's requests with canned bodies: what there is without any transform."""
+SPEC = ROOT / "tests" / "benchmarks" / "main_job.ddbetl"
+APART_PYTHON = ROOT / ".tools" / "peers" / "bin" / "python"
+ITEMS_PER_PAGE = 4000
+PROBE_PAGES = 4
+IN_FLIGHT = 32
+"""Requests of the ceiling at a time: as many as the engine has writers."""
+LATENCIES_MS = (0.0, 5.0)
+WRITES = ("BatchWriteItem", "BatchExecuteStatement", "PutItem", "UpdateItem")
+QUICKER = 4
+"""How many times as many pages as a slow peer the peers on pydynox get."""
+
+
+class Failed(Exception):
+    """A peer that did not do the job: nothing that it took can be reported."""
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """How much a run of the benchmark does. Peers on boto3 get `slow_pages` a table, ddbetl `fast_pages`."""
+
+    slow_pages: int
+    fast_pages: int
+    rounds: int
+    side_rounds: int
+    """Rounds of the sections beside the first; 0 leaves them out."""
+    mode_pages: int
+    mode_rounds: int
+    put_items: int
+    """Items of each table for the loop of put_item, on one page."""
+    verify_pages: int
+    verify_items: int
+    probe_seconds: float
+    budget_seconds: float
+    """No run is begun that would probably end after this; reading times comes last, and always."""
+
+
+FULL = Size(2, 60, 4, 3, 30, 3, 800, 3, 600, 2.0, 400.0)
+QUICK = Size(1, 25, 2, 0, 15, 2, 200, 3, 200, 0.5, 50.0)
+
+
+def there(peer: str) -> bool:
+    """Say whether a peer's packages are installed."""
+    return peer not in APART or APART_PYTHON.exists() or importlib.util.find_spec(peer.partition("_")[0]) is not None
+
+
+@dataclass(slots=True)
+class Bench:
+    """The runs of one benchmark, and how much time is left for them."""
+
+    size: Size
+    started: float
+    cut_short: int = 0
+    """Rounds that were left out because time was up."""
+    main_job: str = field(default_factory=SPEC.read_text)
+    timed_runs: list[Run] = field(default_factory=list)
+
+    def late(self, rounds: int) -> bool:
+        """Say whether there is no time left for so many rounds of another section, and note that they are left out."""
+        if time.monotonic() - self.started < self.size.budget_seconds:
+            return False
+        self.cut_short += rounds
+        return True
+
+    def command(self, peer: str, server: Server, pushdown: bool) -> list[str]:
+        """Return the command line of one peer."""
+        if peer == DDBETL or peer in MODES:
+            spec = str(SPEC) if peer == DDBETL else mode_spec(self.main_job, peer)
+            options = ["-p", "domain=Devo", "--endpoint-url", server.url, "--region", "us-east-1"]
+            # A text may begin with a comment, which looks like an option.
+            return [sys.executable, "-m", "ddbetl", "run", *options, "--yes", "--progress", "plain", "--", spec]
+        if peer == CEILING:
+            stats = server.stats()
+            options = ["--pages", str(stats["mode"]["pages_per_table"]), "--items", str(stats["expected_written"])]
+            options += ["--in-flight", str(IN_FLIGHT)]
+            options += ["--certificate", str(server.certificate)] if server.certificate is not None else []
+            return [sys.executable, "-m", "tests.benchmarks.wire", server.url, "job", *options]
+        python = str(APART_PYTHON) if peer in APART and APART_PYTHON.exists() else sys.executable
+        pushed = ["--pushdown"] if pushdown else []
+        return [python, "-m", "tests.benchmarks.peers", peer, server.url, *pushed]
+
+    def shape(self, peer: str) -> dict[str, int]:
+        """Return the pages of each table that one peer gets in a timed run: some seconds' worth."""
+        if peer == CONDITIONAL:
+            return {"pages_per_table": 1, "items_per_page": self.size.put_items}
+        if peer in MODES:
+            pages = self.size.mode_pages
+        elif peer in (DDBETL, CEILING):
+            pages = self.size.fast_pages
+        else:
+            pages = self.size.slow_pages * (QUICKER if peer.startswith("pydynox") else 1)
+        return {"pages_per_table": pages, "items_per_page": ITEMS_PER_PAGE}
+
+    def client(self, peer: str, server: Server, pushdown: bool) -> Measured:
+        """Run one peer to its end. Raises Failed unless it says that all is well."""
+        done = run_client(self.command(peer, server, pushdown), client_environment(server), timeout=180.0)
+        if done.exit_code != 0:
+            raise Failed(f"{peer} ended with {done.exit_code}:\n{(done.stdout + done.stderr)[-3000:]}")
+        return done
+
+    def probes(self, server: Server) -> list[Probe]:
+        """Measure without transform: the server's own ceiling by the lean client, and ddbetl's wire client."""
+        name = "ddbetl's wire client"
+        plan = [("lean client", "ceiling", "write", 16), ("lean client", "ceiling", "scan", 8)]
+        plan += [(name, "wire", "write", 16), (name, "wire", "write", 32), (name, "wire", "insert", 16)]
+        plan += [(name, "wire", "scan", 8)]
+        return [self.probe(server, *one) for one in plan]
+
+    def probe(self, server: Server, client: str, module: str, kind: str, in_flight: int) -> Probe:
+        """Drive the server with one of the clients of canned bodies."""
+        before = server.configure(pages_per_table=PROBE_PAGES, items_per_page=ITEMS_PER_PAGE, verify=False)
+        options = [
+            "--in-flight",
+            str(in_flight),
+            "--seconds",
+            str(self.size.probe_seconds),
+            "--pages",
+            str(PROBE_PAGES),
+        ]
+        options += ["--certificate", str(server.certificate)] if server.certificate is not None else []
+        command = [sys.executable, "-m", f"tests.benchmarks.{module}", server.url, kind, *options]
+        done = run_client(command, client_environment(server), timeout=60.0)
+        after = server.stats()
+        if done.exit_code != 0 or after["refused"]:
+            raise Failed(f"{client} ended with {done.exit_code}: {after['refused']}\n{done.stderr[-3000:]}")
+        found = json.loads(done.stdout)
+        items = after["items_written"] + after["items_read"]
+        server_cpu = after["cpu_seconds"] - before["cpu_seconds"]
+        requests = sum(after["requests"].values())
+        rate = found["requests"] / found["wall"]
+        return Probe(
+            client,
+            server.url.partition(":")[0],
+            kind,
+            in_flight,
+            requests_per_second=rate,
+            items_per_second=rate * items / requests,
+            client_us_per_request=1e6 * found["cpu"] / found["requests"],
+            server_us_per_request=1e6 * server_cpu / requests,
+            server_us_per_item=1e6 * server_cpu / items,
+        )
+
+    def section(self, server: Server, title: str, peers: tuple[str, ...], rounds: int, *, pushdown: bool) -> Section:
+        """Compare the peers' results, then time them, interleaved."""
+        compared = self.verify(server, tuple(peer for peer in peers if peer != CEILING), pushdown)
+        runs: dict[str, list[Run]] = {peer: [] for peer in peers}
+        for number in range(rounds):
+            expected = sum(done[-1].wall for done in runs.values() if done)
+            if number and time.monotonic() - self.started + expected > self.size.budget_seconds:
+                self.cut_short += rounds - number
+                break
+            for peer in peers:
+                runs[peer].append(self.timed(peer, server, pushdown))
+        return Section(title, compared, runs)
+
+    def latencies(self, server: Server, title: str, rounds: int) -> Section:
+        """Time ddbetl on a server that answers at once, and with every answer held back."""
+        runs: dict[str, list[Run]] = {f"{held:g} ms": [] for held in LATENCIES_MS}
+        try:
+            for _ in range(rounds):
+                for held in LATENCIES_MS:
+                    server.configure(latency_ms=held)
+                    runs[f"{held:g} ms"].append(self.timed(REPLACE, server, pushdown=False))
+        finally:
+            server.configure(latency_ms=0.0)
+        return Section(title, 0, runs)
+
+    def verify(self, server: Server, peers: tuple[str, ...], pushdown: bool) -> int:
+        """Let every peer do a small job and compare what each wrote: how many items. Raises Failed where two differ."""
+        reference: list[str] = []
+        for peer in peers:
+            server.configure(
+                pages_per_table=self.size.verify_pages,
+                items_per_page=self.size.verify_items,
+                verify=True,
+                pushdown=pushdown,
+            )
+            self.client(peer, server, pushdown)
+            self.complete(peer, server.stats())
+            written = server.written()
+            if not reference:
+                reference = written
+            if written != reference:
+                raise Failed(difference(peers[0], reference, peer, written))
+        print(f"\nResults compared: {len(reference):,} items written by each of {', '.join(peers)}, all equal.")
+        return len(reference)
+
+    def timed(self, peer: str, server: Server, pushdown: bool) -> Run:
+        """Take the time of one peer."""
+        before = server.configure(**self.shape(peer), verify=False, pushdown=pushdown)
+        done = self.client(peer, server, pushdown)
+        after = server.stats()
+        self.complete(peer, after)
+        server_cpu = after["cpu_seconds"] - before["cpu_seconds"]
+        run = Run(
+            items_read=after["items_read"],
+            items_written=after["items_written"],
+            requests=sum(after["requests"].values()),
+            write_requests=sum(after["requests"].get(operation, 0) for operation in WRITES),
+            connections=after["connections"],
+            wall=done.wall,
+            window=after["last_data"] - after["first_data"],
+            cpu=done.cpu,
+            peak_bytes=done.peak_bytes,
+            server_cpu=server_cpu,
+            others_cpu=max(0.0, done.others_cpu - server_cpu) if done.others_cpu is not None else None,
+            pushdowns_ignored=after["pushdowns_ignored"],
+        )
+        self.timed_runs.append(run)
+        return run
+
+    def complete(self, peer: str, stats: dict[str, Any]) -> None:
+        """Raise Failed unless everything was read and written once and nothing was refused."""
+        for what in ("read", "written"):
+            if stats[f"items_{what}"] != stats[f"expected_{what}"]:
+                raise Failed(
+                    f"{peer} has {what} {stats[f'items_{what}']:,} items; there are {stats[f'expected_{what}']:,}"
+                )
+        if stats["refused"]:
+            raise Failed(f"the server refused requests of {peer}: {stats['refused']}")
+
+
+def difference(first: str, expected: list[str], second: str, found: list[str]) -> str:
+    """Say how the written items of two peers differ, with examples."""
+    missing, extra = sorted(set(expected) - set(found)), sorted(set(found) - set(expected))
+    lines = [f"{first} wrote {len(expected):,} items, {second} {len(found):,}; they differ"]
+    lines += [f"  only {first}: {item}" for item in missing[:3]]
+    lines += [f"  only {second}: {item}" for item in extra[:3]]
+    return "\n".join(lines)
