@@ -23,9 +23,13 @@ from ddbetl.diagnostics import Diagnostic
 from ddbetl.engine.folder import STATE_DIR, job_folder
 from ddbetl.errors import JobFailed
 from ddbetl.inputs import Inputs
+from ddbetl.plan import cost
 from ddbetl.plan import explain as explaining
 from ddbetl.plan.catalog import Connection, Site
+from ddbetl.plan.cost import Estimate
 from ddbetl.plan.physical import PhysicalPlan
+from ddbetl.plan.prices import Prices, shipped
+from ddbetl.plan.samples import Sample, warnings
 from ddbetl.source import SourceText
 from ddbetl.types import Timestamp
 
@@ -58,12 +62,15 @@ OFFLINE = "the plan was made offline, by check: compile looks the tables up"
 @dataclass(frozen=True, slots=True)
 class Plan:
     """A compiled spec. ``sites``: where its connections lead; empty when it was made offline. ``rejects``: the file of
-    rejects whose rows alone are read; see ``over``."""
+    rejects whose rows alone are read; see ``over``. ``samples``: of each source, where they were asked for.
+    ``prices``: what units cost."""
 
     physical: PhysicalPlan
     inputs: Inputs
     sites: Mapping[Connection, Site] = field(default_factory=dict)
     rejects: Path | None = None
+    samples: tuple[Sample, ...] = ()
+    prices: Prices = field(default_factory=shipped)
     _answers: Answers | None = field(default=None, repr=False, compare=False)
 
     @property
@@ -110,11 +117,31 @@ class Plan:
 
     def explain(self) -> str:
         """What the plan will do, as a page of text; costs no capacity units."""
-        return explaining.as_text(self.physical, self.sites)
+        return explaining.as_text(self.physical, self.sites, self.prices, self.samples)
 
     def explain_json(self) -> dict[str, Any]:
         """The same as a JSON value; its schema is in docs/explain.md."""
-        return explaining.as_json(self.physical, self.sites)
+        return explaining.as_json(self.physical, self.sites, self.prices, self.samples)
+
+    def estimate(self) -> Estimate:
+        """The job's units, dollars and time, as explain says them; costs no capacity units."""
+        return cost.estimate(self.physical, self.sites, self.prices, self.samples)
+
+    def sample(self, items: int = 100) -> Plan:
+        """Read up to so many items of each source; the plan with what they show, for explain and estimate.
+
+        What looks wrong in them is among its warnings. Raises JobFailed for a plan that was made offline.
+        """
+        from ddbetl.engine.loop import run_async
+        from ddbetl.engine.measuring import sample
+
+        access = self._access(connections=4)
+        return self._sampled(run_async(lambda: sample(self.physical, access, items)))
+
+    def _sampled(self, found: tuple[Sample, ...]) -> Plan:
+        more = tuple(warnings(self.physical.transform, found))
+        physical = replace(self.physical, warnings=(*self.physical.warnings, *more))
+        return replace(self, physical=physical, samples=found)
 
     def preview(self, rows: int = 20) -> Preview:
         """The first rows that ``run`` would write. Reads as few pages as it needs, and writes nothing."""
@@ -200,7 +227,7 @@ class Plan:
                 known = scan.table.description
                 described = replace(known, items=count, size=0) if known is not None else None
                 scans.append(replace(scan, table=replace(scan.table, description=described)))
-        return replace(self, physical=replace(self.physical, scans=tuple(scans)), rejects=path)
+        return replace(self, physical=replace(self.physical, scans=tuple(scans)), rejects=path, samples=())
 
     def run(
         self,
@@ -373,7 +400,8 @@ def compile(
 ) -> Plan:
     """Compile a spec against the tables that there are; ListTables and DescribeTable are all that is asked.
 
-    ``params`` are the values of PARAMs, ``lets`` texts such as ``ttl = 365 days``, ``options`` such as ``read = 30%``.
+    ``name``: of the spec's file, beside which are the files of USING. ``params`` are the values of PARAMs, ``lets``
+    texts such as ``ttl = 365 days``, ``options`` such as ``read = 30%``.
     ``into`` and ``on_conflict`` give a bare SELECT its target. ``now`` freezes the job's clock.
 
     Raises SpecError (all independent errors), ConnectionFailed (no credentials, no server, no permission).

@@ -310,7 +310,8 @@ February, 25 o'clock, a local time that the clocks skipped. The message says whe
     Code(
         "R0109",
         "Unknown attribute type",
-        """The item is not in DynamoDB's JSON, or holds a type that this version does not know.
+        """The item is not in DynamoDB's JSON, such as `{"Name": "Ann"}` in place of `{"Name": {"S": "Ann"}}`, or holds a
+type that this version does not know. DynamoDB itself gives no such item: look at the server, or the file.
 """,
     ),
     Code(
@@ -384,26 +385,29 @@ can leave such rows out; `to_string` and `to_number` convert.
     Code(
         "R0203",
         "Key empty or too long",
-        """DynamoDB takes keys of 1 to 2,048 bytes for a partition key, 1 to 1,024 for a sort key.
+        """DynamoDB takes keys of 1 to 2,048 bytes for a partition key, 1 to 1,024 for a sort key. `WHERE CustomerID <> ''`
+leaves rows out whose key is empty; `left(Url, 500)` and `sha256(Url)` make a long one shorter.
 """,
     ),
     Code(
         "R0204",
         "Item too large",
-        """DynamoDB takes items of at most 400 KB (409,600 bytes), names and values together.
+        """DynamoDB takes items of at most 400 KB (409,600 bytes), names and values together. Another target's attributes
+may need less: `* EXCLUDE (Body)` leaves one out, `left(Body, 10000) AS Body` cuts it.
 """,
     ),
     Code(
         "R0205",
         "Text that is no Unicode",
-        """A text holds half of a surrogate pair, which UTF-8 cannot say. DynamoDB itself never holds one.
+        """A text holds half of a surrogate pair, such as `"\\ud83d"` in JSON, which UTF-8 cannot say. DynamoDB itself never
+holds one: the item is from another server, or the text was cut in the middle of a character before it was stored.
 """,
     ),
     Code(
         "R0206",
         "Item refused by the server",
         """The server does not take the item, and says why in the message: an attribute that is the key of an index has
-another type than the index's, say.
+another type than the index's, say. `to_string(x)` or `to_number(x)` gives it that type; `* EXCLUDE (x)` leaves it out.
 """,
     ),
     Code(

@@ -37,6 +37,21 @@ class Answers:
     target: TargetState | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Named:
+    """What a spec names, whether it is there or not. ``creates``: whether a target that is missing is to be made."""
+
+    tables: tuple[Wanted, ...]
+    creates: bool
+
+
+def named(inputs: Inputs, now: Timestamp) -> Named:
+    """The tables that a spec names, without asking a server."""
+    spec, overrides = _parse(inputs)
+    write = spec.statement.write
+    return Named(wanted(spec, inputs.params, overrides, now), isinstance(write, ast.InsertInto) and bool(write.key))
+
+
 def offline(inputs: Inputs, now: Timestamp) -> PhysicalPlan:
     """Compile without a server. Raises SpecError."""
     spec, overrides = _parse(inputs)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
+from typing import Any
 from unicodedata import combining, east_asian_width
 
 from ddbetl.source import SourceText, Span
@@ -94,6 +95,36 @@ def _render_one(source: SourceText, diagnostic: Diagnostic, size: int | None) ->
     if diagnostic.hint:
         out.append(f"{' ' * width} = {diagnostic.hint}")
     return "\n".join(out)
+
+
+def as_json(source: SourceText, diagnostics: Sequence[Diagnostic]) -> list[dict[str, Any]]:
+    """Diagnostics as JSON values, for editors; their schema is in docs/errors.md."""
+    return [
+        {
+            "code": one.code,
+            "severity": "warning" if one.code.startswith("W") else "error",
+            "message": one.message,
+            "hint": one.hint or None,
+            "source": (one.source or source).name,
+            "span": _place(one.source or source, one.span) if one.span is not None else None,
+            "labels": [
+                {"message": label.text, "span": _place(one.source or source, label.span)} for label in one.labels
+            ],
+        }
+        for one in diagnostics
+    ]
+
+
+def _place(source: SourceText, span: Span) -> dict[str, int]:
+    (line, column), (end_line, end_column) = source.position(span.start), source.position(span.end)
+    return {
+        "start": span.start,
+        "end": span.end,
+        "line": line,
+        "column": column,
+        "end_line": end_line,
+        "end_column": end_column,
+    }
 
 
 # A line longer than this is cut around the place: a spec may be a megabyte on one line.

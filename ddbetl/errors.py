@@ -36,7 +36,11 @@ class ConnectionFailed(DdbetlError):
 
 
 class JobFailed(DdbetlError):
-    """A run stopped before its end."""
+    """A run stopped before its end. ``advised``: the message says already what to do then."""
+
+    def __init__(self, message: str, *, advised: bool = False) -> None:
+        super().__init__(message)
+        self.advised = advised
 
 
 class RowError(DdbetlError):

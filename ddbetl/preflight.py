@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from ddbetl.diagnostics import Diagnostic
 from ddbetl.errors import SpecError
-from ddbetl.expressions.writing import Action
+from ddbetl.expressions.writing import LOSING, Action
 from ddbetl.plan.catalog import NewTable, Site
 from ddbetl.plan.physical import WriteExec
 from ddbetl.plan.scope import Overrides
@@ -21,9 +21,6 @@ from ddbetl.syntax import ast
 if TYPE_CHECKING:
     from ddbetl.connectors.dynamodb.control import Control
     from ddbetl.connectors.dynamodb.tables import TargetState
-
-# What changes or removes items that the target has already.
-LOSING = (Action.REPLACE, Action.KEEP_NEWEST, Action.MERGE, Action.MERGE_EXISTING, Action.DELETE)
 
 
 def ask(write: WriteExec, site: Site | None, control: Control) -> TargetState | None:

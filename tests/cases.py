@@ -23,6 +23,7 @@ spec      the spec, as its file would hold it
 args      command line arguments, quoted as for a shell
 catalog   the tables that exist, one a line, see ``tables``
 items     the items of the named table, one a line, in DynamoDB JSON
+file      a Python file of the name, beside the spec
 expect    the answer
 stderr    what a command writes to standard error, where a case cares
 ========= ==========================================================================================
@@ -39,15 +40,20 @@ import difflib
 import json
 import re
 import shlex
+from collections.abc import Iterator
+from contextlib import chdir, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
 
 FOLDER = Path(__file__).resolve().parent / "cases"
-SECTIONS = ("spec", "args", "catalog", "items", "expect", "stderr")
+SECTIONS = ("spec", "args", "catalog", "items", "file", "expect", "stderr")
+# These have a word after their name: of the table, of the file.
+NAMED = ("items", "file")
 
 # Set by the option --update; the files rewritten so far.
 UPDATE = False
@@ -58,7 +64,7 @@ _HEADER = re.compile(r"^--- (\S+)(?: (\S+))?$")
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """A part of a case: its name, the word after the name (a table's, for items), its text."""
+    """A part of a case: its name, the word after the name (a table's or a file's), its text."""
 
     name: str
     argument: str
@@ -106,6 +112,18 @@ class Case:
             if section.name == "items"
         }
 
+    @contextmanager
+    def folder(self) -> Iterator[None]:
+        """Be in a folder with the case's files, where it has any."""
+        files = [section for section in self.sections if section.name == "file"]
+        if not files:
+            yield
+            return
+        with TemporaryDirectory() as folder, chdir(folder):
+            for file in files:
+                Path(file.argument).write_text(file.text + "\n", encoding="utf-8")
+            yield
+
 
 def cases(kind: str) -> list[Case]:
     """Read all cases of a kind, in the order of their names; it is an error when there are none."""
@@ -132,9 +150,9 @@ def parse(text: str, path: Path) -> Case:
             (sections[-1][2] if sections else title).append(line)
             continue
         name, argument = header[1], header[2] or ""
-        if name not in SECTIONS or bool(argument) != (name == "items"):
+        if name not in SECTIONS or bool(argument) != (name in NAMED):
             raise ValueError(
-                f"{path}: no such section: {line!r} (there are {', '.join(SECTIONS)}; items takes a table)"
+                f"{path}: no such section: {line!r} (there are {', '.join(SECTIONS)}; {', '.join(NAMED)} take a name)"
             )
         if any(name == other and argument == its for other, its, _ in sections):
             raise ValueError(f"{path}: a second section {line!r}")

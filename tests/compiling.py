@@ -126,10 +126,11 @@ def arguments(case: Case) -> dict[str, Any]:
 def plan(case: Case) -> api.Plan:
     """Compile a case: online where it has a catalog, else offline."""
     text = case.text("catalog")
-    if text is None:
-        return api.check(case.spec, now=NOW, **arguments(case))
-    with control_plane(text):
-        return api.compile(case.spec, now=NOW, **arguments(case))
+    with case.folder():
+        if text is None:
+            return api.check(case.spec, now=NOW, **arguments(case))
+        with control_plane(text):
+            return api.compile(case.spec, now=NOW, **arguments(case))
 
 
 # The logical plan as text

@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
+import operator
 import random
 import re
 import shutil
@@ -92,10 +93,19 @@ class Call:
 
 OPERATIONS = {
     name.lower(): name
-    for name in ("Scan", "BatchWriteItem", "BatchExecuteStatement", "BatchGetItem", "PutItem", "UpdateItem")
+    for name in ("Scan", "Query", "BatchWriteItem", "BatchExecuteStatement", "BatchGetItem", "PutItem", "UpdateItem")
 }
 # How DynamoDB orders values.
 ORDER: Mapping[str, Callable[[str], Any]] = {"S": str.encode, "N": Decimal, "B": base64.b64decode}
+
+COMPARE: Mapping[str, Callable[[Any, Any], bool]] = {
+    "=": operator.eq,
+    "<": operator.lt,
+    "<=": operator.le,
+    ">": operator.gt,
+    ">=": operator.ge,
+    "begins_with": bytes.startswith,
+}
 
 # What happens to a request. Returns None for a good answer, or a way to spoil it: see ``Fake._answer``. Raises Refused.
 Fault: TypeAlias = Callable[[Call], "Awaitable[str | None] | str | None"]
@@ -205,6 +215,8 @@ class Fake:
         match call.operation:
             case "Scan":
                 return self._scan(call)
+            case "Query":
+                return self._page(call, self.found(call.body))
             case "BatchWriteItem":
                 return self._write(call)
             case "BatchExecuteStatement":
@@ -221,6 +233,36 @@ class Fake:
         if call.body["TableName"] not in self.sources:
             raise Refused("ResourceNotFoundException", message="Requested resource not found")
         mine = [item for i, item in enumerate(self.sources[call.body["TableName"]]) if i % segments == segment]
+        return self._page(call, mine)
+
+    def found(self, request: Mapping[str, Any]) -> list[Item]:
+        """The items of a Query, in the order of their sort key where it is in a range. An index has all of them."""
+        names, values = request["ExpressionAttributeNames"], request["ExpressionAttributeValues"]
+        matched = re.fullmatch(r"(#\w+) = (:\w+)(?: AND (.*))?", request["KeyConditionExpression"])
+        assert matched is not None, request
+        first, key = names[matched[1]], values[matched[2]]
+        some = [item for item in self.sources[request["TableName"]] if item.get(first) == key]
+        if matched[3] is None:
+            return some
+        prefix = re.fullmatch(r"begins_with\((#\w+), (:\w+)\)", matched[3])
+        between = re.fullmatch(r"(#\w+) BETWEEN (:\w+) AND (:\w+)", matched[3])
+        compared = re.fullmatch(r"(#\w+) (=|<|<=|>|>=) (:\w+)", matched[3])
+        if prefix is not None:
+            name, bounds = names[prefix[1]], [("begins_with", values[prefix[2]])]
+        elif between is not None:
+            name, bounds = names[between[1]], [(">=", values[between[2]]), ("<=", values[between[3]])]
+        else:
+            assert compared is not None, matched[3]
+            name, bounds = names[compared[1]], [(compared[2], values[compared[3]])]
+        ((tag, _),) = bounds[0][1].items()
+
+        def within(item: Item) -> bool:
+            mine = ORDER[tag](item[name][tag])
+            return all(COMPARE[symbol](mine, ORDER[tag](bound[tag])) for symbol, bound in bounds)
+
+        return sorted(filter(within, some), key=lambda item: ORDER[tag](item[name][tag]))
+
+    def _page(self, call: Call, mine: Sequence[Item]) -> dict[str, Any]:
         start = int(call.body.get("ExclusiveStartKey", {"at": {"N": "0"}})["at"]["N"])
         page = mine[start : start + min(self.page, call.body.get("Limit", self.page))]
         kept = [item for item in page if self.keeps(item)]

@@ -6,7 +6,7 @@ that a spec names exists, with the key ``SOURCE_KEY``; every target with the key
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from ddbetl import python_files
@@ -40,9 +40,10 @@ def planned(
     into: str | None = None,
     push_down: bool = True,
     name: str = "<spec>",
+    source: Callable[[str], TableDescription] | None = None,
 ) -> PhysicalPlan:
     """Compile a spec; ``push_down``: with a filter and a projection for the server, as always, or without. ``name``: of
-    its file, beside which the files of USING are."""
+    its file, beside which the files of USING are. ``source``: what describes a source table, by its name."""
     parsed = parser.parse(SourceText(spec, name))
     overrides = Overrides(into=into, on_conflict="replace" if into is not None else None, connection=HERE)
     given = dict(params or {})
@@ -50,6 +51,8 @@ def planned(
     for one in wanted(parsed, given, overrides, NOW):
         assert one.pattern.name is not None, "these tables are made up, so a pattern matches none"
         described = table(one.pattern.name, target_key if one.is_target else SOURCE_KEY)
+        if source is not None and not one.is_target:
+            described = source(one.pattern.name)
         tables[(one.connection, one.pattern.name)] = described
     catalog = Catalog({HERE: Site("us-east-1", None, "http://127.0.0.1:1")}, tables)
     logical = analyze(parsed, catalog, given, overrides, NOW, python_files.used(parsed, name))

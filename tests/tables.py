@@ -55,11 +55,11 @@ async def call(client: WireClient, operation: str, request: dict[str, Any]) -> A
     return json.loads((await client.request(operation, json.dumps(request).encode())).body)
 
 
-async def scan(client: WireClient, request: dict[str, Any]) -> list[Item]:
-    """All items of a Scan."""
+async def scan(client: WireClient, request: dict[str, Any], operation: str = "Scan") -> list[Item]:
+    """All items of a Scan, or of a Query."""
     found: list[Item] = []
     while True:
-        answer = await call(client, "Scan", request)
+        answer = await call(client, operation, request)
         found += answer["Items"]
         if "LastEvaluatedKey" not in answer:
             return found

@@ -62,7 +62,9 @@ def with_some_comments(draw: st.DrawFn, text: str) -> str:
     """Put comments between words of a text, with or without lines of their own."""
     tokens = scan(SourceText(text)).tokens
     # A table's name is one word, of which the scanner knows nothing.
-    places = [0, *(t.end for t in tokens if not text[t.end : t.end + 1].strip()), len(text)]
+    # Behind TABLE, which means nothing, the grammar takes a name only.
+    ends = (t.end for t in tokens if t.upper != "TABLE" and not text[t.end : t.end + 1].strip())
+    places = [0, *ends, len(text)]
     chosen = draw(st.lists(st.sampled_from(places), max_size=6))
     for place in sorted(chosen, reverse=True):
         comment = draw(st.sampled_from(COMMENTS))
@@ -145,8 +147,8 @@ WITH (read = 50%, -- half
         "WHERE  a = 1  -- not all\n"
         "  -- and\n"
         "  AND  b = 2\n"
-        "WITH (read = 50%,  -- half\n"
-        "      write = 10%);\n"
+        "WITH   (read = 50%,  -- half\n"
+        "        write = 10%);\n"
         "-- no more\n"
         "-- done\n"
         "-- the end\n"

@@ -270,7 +270,11 @@ def _with_statement(text: str) -> str:
 def arguments(text: str) -> dict[str, Any]:
     """What a spec's own line ``-- ddbetl check FILE ARGUMENTS`` adds to it, as ``ddbetl.check`` takes it."""
     said = re.search(r"^-- ddbetl check (.*)$", text, flags=re.MULTILINE)
-    return parsed(shlex.split(said[1])[1:]) if said is not None else {}
+    if said is None:
+        return {}
+    file, *words = shlex.split(said[1])
+    # Beside a spec of the folder are the Python files that it uses.
+    return parsed(words) | ({"name": str(ROOT / file)} if (ROOT / file).exists() else {})
 
 
 def parsed(words: Sequence[str]) -> dict[str, Any]:
@@ -290,7 +294,7 @@ def parsed(words: Sequence[str]) -> dict[str, Any]:
 def said_of(text: str, **given: Any) -> str:
     """The errors or the warnings of a spec, as a terminal shows them."""
     try:
-        plan = ddbetl.check(text, name="promo.ddbetl", **given)
+        plan = ddbetl.check(text, **{"name": "promo.ddbetl", **given})
     except SpecError as error:
         return render(error.source, error.diagnostics)
     return render(plan.source, plan.warnings)
@@ -323,9 +327,8 @@ def test_parts_of_specs_are_completed() -> None:
     assert said_of(completed("WHERE a = 'x' + 1")).startswith("error[E0303]")
 
 
-@pytest.mark.parametrize("path", sorted(SPECS.iterdir()), ids=lambda p: p.name)
+@pytest.mark.parametrize("path", sorted(SPECS.glob("*.ddbetl")), ids=lambda p: p.name)
 def test_a_spec_of_the_folder_compiles(path: Path) -> None:
-    assert path.suffix == ".ddbetl"
     text = path.read_text(encoding="utf-8")
     if path.name == MAIN_JOB:
         given = parsed(MAIN_ARGUMENTS)
@@ -337,7 +340,9 @@ def test_a_spec_of_the_folder_compiles(path: Path) -> None:
 
 def test_every_spec_of_the_folder_is_on_a_page() -> None:
     texts = [page.read_text(encoding="utf-8") for page in PAGES]
-    assert [path.name for path in SPECS.iterdir() if not any(path.name in text for text in texts)] == []
+    files = [path.name for path in SPECS.iterdir() if path.is_file()]
+    assert [name for name in files if not any(name in text for text in texts)] == []
+    assert {Path(name).suffix for name in files} == {".ddbetl", ".py"}
 
 
 # Expressions
@@ -803,7 +808,7 @@ def keys(value: Any, path: str = "") -> set[str]:
 
 
 # Values whose names are the user's, or DynamoDB's.
-FREE = {"parameters", "lets", "star.rename", "sources[].request"}
+FREE = {"parameters", "lets", "star.rename", "sources[].request", "sources[].queries"}
 
 
 def test_the_schema_of_explain_is_the_documented_one(demo: Demo, monkeypatch: pytest.MonkeyPatch) -> None:

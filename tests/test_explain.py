@@ -40,7 +40,7 @@ def shape(value: Any) -> Any:
 
 
 # Keys that a spec chooses.
-OPEN = ("parameters", "lets", "request", "rename")
+OPEN = ("parameters", "lets", "request", "queries", "rename")
 
 
 @pytest.mark.parametrize("case", CASES, ids=str)
@@ -54,8 +54,8 @@ def test_the_json_value_has_one_schema(case: Case) -> None:
     assert found["ddbetl_explain"] == 1
     for source in found["sources"]:
         assert list(source) == [
-            *("table", "region", "account", "endpoint", "arn", "items", "bytes", "billing", "segments", "request"),
-            "budget",
+            *("table", "region", "account", "endpoint", "arn", "items", "bytes", "billing", "segments", "operation"),
+            *("index", "request", "queries", "budget"),
         ]
     for column in found["columns"]:
         assert list(column) == ["name", "type", "nullable", "expression", "how"]

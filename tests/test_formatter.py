@@ -66,7 +66,7 @@ def test_the_layout_of_the_language_reference() -> None:
         "FROM   CustomerTracker_${domain}_${region}_{201605..201705}\n"
         "WHERE  length(OrderID) > 0\n"
         "ON CONFLICT REPLACE\n"
-        "WITH (read = 50%, write = 10%, ttl_attribute = ExpirationTimestamp);\n"
+        "WITH   (read = 50%, write = 10%, ttl_attribute = ExpirationTimestamp);\n"
     )
 
 
@@ -88,7 +88,7 @@ def test_every_clause_has_its_place() -> None:
         "LIMIT  5\n"
         "ON CONFLICT KEEP NEWEST BY j\n"
         "ON ERROR SKIP\n"
-        "WITH (x = 1);\n"
+        "WITH   (x = 1);\n"
     )
     assert canonical("merge into t on missing skip select a from b") == (
         "MERGE INTO t ON MISSING SKIP\nSELECT a\nFROM   b;\n"

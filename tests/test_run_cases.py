@@ -63,7 +63,8 @@ def compiled(case: Case, server: Server) -> ddbetl.Plan:
                 arguments["lets"].append(value)
             case one:
                 arguments[one] = value
-    return ddbetl.compile(case.spec, endpoint_url=server.endpoint_url, now=NOW, **arguments)
+    with case.folder():
+        return ddbetl.compile(case.spec, endpoint_url=server.endpoint_url, now=NOW, **arguments)
 
 
 @pytest.mark.parametrize("case", cases("run"), ids=str)

@@ -494,6 +494,21 @@ def test_a_function_that_sees_null(folder: Folder) -> None:
     assert found[:3] == [{"S": "a!"}, {"S": "none"}, {"S": "none"}] and found[3].startswith("R0101 x: expected STRING")
 
 
+def test_half_of_a_surrogate_pair(folder: Folder) -> None:
+    folder.write(
+        '@function("STRING", returns="STRING")\ndef f(x): raise ValueError(x)\n'
+        '@function("STRING", returns="STRING", vectorised=True)\ndef g(x): return x\n'
+    )
+    spec = "USING 'own.py'; SELECT id, {} AS y FROM Source"
+    half = [{"id": {"S": "1"}, "x": {"S": "\ud800"}}]
+    plan = planned(spec.format("f(x)"), into="Target", name=str(folder.path / "a"))
+    found = RowEvaluator(plan.transform, ()).row(json.dumps(half[0]).encode(), RowContext("Source", NOW))
+    assert isinstance(found, RowFailure) and found.message == "f(x): ValueError: \\ud800 (line 8 of own.py)"
+    plan = planned(spec.format("g(x)"), into="Target", name=str(folder.path / "a"))
+    found = RowEvaluator(plan.transform, ()).row(json.dumps(half[0]).encode(), RowContext("Source", NOW))
+    assert isinstance(found, RowFailure) and found.code == "R0205"
+
+
 def test_the_message_is_that_of_the_exception(folder: Folder) -> None:
     folder.write(
         '@function("STRING", returns="STRING")\ndef f(x):\n    if x == "key":\n        return {}[x]\n'
@@ -713,10 +728,11 @@ def test_the_two_paths_agree(tmp_path_factory: pytest.TempPathFactory, rows_: li
 
 @pytest.mark.parametrize("type_", sorted(own_arrays.FORMS, key=str), ids=str)
 def test_an_array_of_one_row_gives_its_value_back(type_: Type) -> None:
-    value: Value = {
+    values: dict[Type, Value] = {
         Type.STRING: "é", Type.NUMBER: Decimal("1.5"), Type.BOOLEAN: False, Type.BINARY: b"\0",
         Type.TIMESTAMP: Timestamp(-1), Type.DURATION: Duration(2**63 - 1),
-    }[type_]  # fmt: skip
+    }  # fmt: skip
+    value = values[type_]
     array = own_arrays.one_row(value, type_)
     assert array.type == own_arrays.arrow_type(type_) and len(array) == 1
     assert own_arrays.only_row(array, type_) == value

@@ -260,6 +260,14 @@ def test_what_becomes_of_the_later_row_is_what_the_spec_says(
     assert (done.collisions, done.rejected, done.written) == (100, rejected, 700 - rejected)
 
 
+@pytest.mark.parametrize("on_error", ["SKIP", "FAIL"])
+def test_a_key_that_is_taken_is_no_error_of_the_row(on_error: str, job: Job, tmp_path: Path) -> None:
+    spec = MODES["REJECT"].spec(job).replace(" WITH", f" ON ERROR {on_error} WITH")
+    report = job.run(spec, tmp_path)
+    assert (report.progress.rejected, report.progress.skipped) == (200, 0)
+    assert_target(job, MODES["REJECT"], Path(report.folder))
+
+
 def test_a_collision_ends_a_run_that_must_not_have_any(job: Job, tmp_path: Path) -> None:
     spec = MODES["REPLACE"].spec(job).replace("segments = 4", "segments = 4, collisions = fail")
     with pytest.raises(JobFailed) as error:

@@ -15,8 +15,10 @@ from ddbetl.cli.declare import (
     Commands,
     Decorator,
     command,
+    diagnostics_json,
     end,
     everywhere,
+    takes_format,
     takes_json,
     takes_progress,
     takes_state_dir,
@@ -31,6 +33,7 @@ from ddbetl.cli.spec import (
     takes_connection,
     takes_spec,
 )
+from ddbetl.cli.spec_commands import fmt, help_, iam, init
 from ddbetl.cli.terminal import complain, harmless, json_text, out, painted, width
 from ddbetl.inputs import Inputs
 
@@ -81,9 +84,10 @@ def cli() -> None:
     click.option("--collisions", is_flag=True, help="Read the tables, and find rows that have one key in the target."),
     takes_progress,
     takes_json,
+    takes_format,
     within=cli,
 )
-def check(inputs: Inputs, collisions: bool, progress: str, as_json: bool) -> None:
+def check(inputs: Inputs, collisions: bool, progress: str, as_json: bool, form: str) -> None:
     """Check a spec, offline.
 
     Finds every error that can be found without looking at the tables: nothing is sent anywhere.
@@ -98,22 +102,52 @@ def check(inputs: Inputs, collisions: bool, progress: str, as_json: bool) -> Non
     if collisions:
         from ddbetl.cli.dry import show_collisions
 
+        if form == "json":
+            raise click.UsageError("--format json shows errors and warnings; of --collisions it is --json")
+
         end(show_collisions(compiled(inputs), progress, as_json))
     if as_json:
-        raise click.UsageError("--json shows what --collisions finds")
+        raise click.UsageError("--json shows what --collisions finds; --format json shows errors and warnings")
     plan = api.checked(inputs)
+    if form == "json":
+        out(diagnostics_json(plan.source, plan.warnings))
+        return
     show_warnings(plan)
     out(summary(plan, inputs.name))
 
 
-@command(takes_spec, takes_json, within=cli)
-def explain(inputs: Inputs, as_json: bool) -> None:
+cli.add_command(fmt)
+
+
+@command(
+    takes_spec,
+    click.option(
+        "--sample",
+        metavar="N",
+        type=click.IntRange(0, 10_000),
+        default=0,
+        show_default=True,
+        help="Read so many items of each table first, to know instead of to assume.",
+    ),
+    click.option(
+        "--prices",
+        metavar="FILE",
+        type=click.Path(exists=True, dir_okay=False),
+        help="Another price table, a JSON file; otherwise the one of this version.",
+    ),
+    takes_json,
+    within=cli,
+)
+def explain(inputs: Inputs, sample: int, prices: str | None, as_json: bool) -> None:
     """Show what a run would do, for zero capacity units.
 
-    Looks the tables up (their names, keys, sizes and capacity, not their items) and prints the plan: which tables, what
-    the server filters, how each column is computed, rates, and what reading costs.
+    Looks the tables up and makes the plan: which tables are read, the exact Scan or Query request, what the server
+    filters, how each column is computed, rates; what reading and writing cost in units and dollars, and how long it
+    takes. With --sample the first items of each table are read, which costs some read units.
     """
-    plan = compiled(inputs, warn=False)
+    from ddbetl.cli.explain import with_prices, with_sample
+
+    plan = with_sample(with_prices(compiled(inputs, warn=False), prices), sample)
     if as_json:
         out(json_text(plan.explain_json()))
     else:
@@ -245,6 +279,8 @@ def ttl(inputs: Inputs, at: int | None, progress: str, as_json: bool) -> None:
 
 cli.add_command(jobs)
 cli.add_command(rejects)
+cli.add_command(iam)
+cli.add_command(init)
 
 
 @command(
@@ -362,3 +398,6 @@ def demo(keep: bool) -> None:
     from ddbetl.cli.demo import show
 
     end(show(keep))
+
+
+cli.add_command(help_)

@@ -10,17 +10,21 @@ import os
 import re
 import shlex
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, NoReturn, TypeAlias
+from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias
 
 import click
 from click.core import ParameterSource
 
 from ddbetl.cli.exit_codes import ExitCode
-from ddbetl.cli.terminal import complain, err, harmless, width
+from ddbetl.cli.terminal import complain, err, harmless, json_text, out, width
 from ddbetl.engine.folder import STATE_DIR
 from ddbetl.errors import DdbetlError, SpecError
+
+if TYPE_CHECKING:
+    from ddbetl.diagnostics import Diagnostic
+    from ddbetl.source import SourceText
 
 
 class Command(click.Command):
@@ -72,7 +76,10 @@ class Commands(click.Group):
             err("\nInterrupted.")
             code = ExitCode.INTERRUPTED
         except SpecError as error:
-            show_spec_error(error)
+            if ctx.meta.get(_DIAGNOSTICS) == "json":
+                out(diagnostics_json(error.source, error.diagnostics))
+            else:
+                show_spec_error(error)
             code = ExitCode.SPEC_ERROR
         except DdbetlError as error:
             complain(f"error: {error}")
@@ -101,6 +108,34 @@ def show_spec_error(error: SpecError) -> None:
     complain(render(error.source, error.diagnostics, width(sys.stderr)))
     if len(error.diagnostics) > 1:
         err(f"\n{len(error.diagnostics)} errors")
+
+
+def diagnostics_json(source: SourceText, diagnostics: Sequence[Diagnostic]) -> str:
+    """What is wrong with a spec, or looks wrong, as JSON."""
+    from ddbetl.diagnostics import as_json
+
+    return json_text({"ddbetl_diagnostics": 1, "diagnostics": as_json(source, diagnostics)})
+
+
+_DIAGNOSTICS = "ddbetl.diagnostics"
+
+
+def _noted(context: click.Context, parameter: click.Parameter, value: str) -> str:
+    """Errors are found before a command begins, so how they are shown is noted where all contexts have it."""
+    context.meta[_DIAGNOSTICS] = value
+    return value
+
+
+takes_format = click.option(
+    "--format",
+    "form",
+    type=click.Choice(["text", "json"]),
+    default="text",
+    show_default=True,
+    is_eager=True,
+    callback=_noted,
+    help="json: errors and warnings with their places, for editors; see docs/errors.md.",
+)
 
 
 def show_bug(error: Exception) -> None:

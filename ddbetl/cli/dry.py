@@ -19,7 +19,8 @@ from ddbetl.cli.summary import key_text
 from ddbetl.cli.terminal import complain, err, json_text, out, page_width, visible, wrapped
 from ddbetl.cli.wording import counted, units_of
 from ddbetl.expressions.writing import Action
-from ddbetl.plan.explain import duration, estimate
+from ddbetl.plan.cost import estimate
+from ddbetl.plan.explain import duration
 
 if TYPE_CHECKING:
     from ddbetl.api import DryReport, Plan
@@ -50,8 +51,9 @@ def _unseen(progress: Progress) -> None:
 def what_is_read(plan: Plan) -> str:
     """What a pass reads, and what that costs."""
     known = estimate(plan.physical)
-    cost = f", about {units_of(known.read_units, 'read')}" if known.read_units else ""
-    time = f" and {duration(known.read_seconds)}" if known.read_units and known.read_seconds else ""
+    units = known.read_units.expected if known.read_units is not None else 0.0
+    cost = f", about {units_of(units, 'read')}" if units else ""
+    time = f" and {duration(known.read_seconds)}" if units and known.read_seconds else ""
     return f"Reads {sources(plan.physical)}{cost}{time}. Nothing is written."
 
 

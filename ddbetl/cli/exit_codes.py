@@ -23,7 +23,8 @@ class ExitCode(IntEnum):
 
 MEANINGS = {
     ExitCode.DONE: "done",
-    ExitCode.SPEC_ERROR: "the spec is wrong, or has no target to run into; nothing was read or written",
+    ExitCode.SPEC_ERROR: "the spec is wrong, or has no target to run into; nothing was read or written; "
+    "of fmt --check: a spec is not in its canonical form",
     ExitCode.USAGE: "the command line is wrong, or a question must be asked and there is no terminal to ask on",
     ExitCode.FAILED: "failed, or refused to begin or to go on; the message says why and how to go on",
     ExitCode.REJECTS: "done, but some rows were rejected; of time: a text cannot be read",

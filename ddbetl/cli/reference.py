@@ -15,6 +15,7 @@ from typing import TypeAlias
 
 import click
 
+from ddbetl.cli.code_examples import EXAMPLES
 from ddbetl.cli.commands import cli
 from ddbetl.cli.exit_codes import MEANINGS
 from ddbetl.cli.functions import categories
@@ -169,7 +170,9 @@ def errors_page() -> str:
         "# Errors and warnings",
         "",
         "A code never changes its meaning. `E…` is an error of the spec, found before anything is read or written; "
-        "`W…` a warning; `R…` an error of a single row, which goes to the rejects.",
+        "`W…` a warning; `R…` an error of a single row, which goes to the rejects. `ddbetl help CODE` shows the same.",
+        "",
+        *DIAGNOSTICS_SCHEMA,
         "",
         "| code | |",
         "|---|---|",
@@ -177,7 +180,47 @@ def errors_page() -> str:
     lines += [f"| [{code.code}](#{code.code.lower()}) | {_cell(code.title)} |" for code in CODES.values()]
     for code in CODES.values():
         lines += ["", f'<a id="{code.code.lower()}"></a>', "", f"## {code.code}: {code.title}", "", code.page.strip()]
+        lines += _code_example(code.code)
     return "\n".join(lines) + "\n"
+
+
+def _code_example(code: str) -> list[str]:
+    example = EXAMPLES.get(code)
+    if example is None:
+        return []
+    given = f", with {_code(example.given)}" if example.given else ""
+    return ["", f"For example{given}:", "", "```", *example.spec.split("\n"), "", *example.said.split("\n"), "```"]
+
+
+DIAGNOSTICS_SCHEMA = (
+    "## For editors",
+    "",
+    "`ddbetl check SPEC --format json` writes errors and warnings to standard output as JSON, also of a spec that is "
+    'right, and ends with the code that it has without the option: `{"ddbetl_diagnostics": 1, "diagnostics": […]}`, '
+    "in the order of the text. Members may be added; one that is there keeps its meaning as long as "
+    "`ddbetl_diagnostics` is 1.",
+    "",
+    "| member of a diagnostic | |",
+    "|---|---|",
+    "| `code` | such as `E0301` |",
+    "| `severity` | `error` or `warning` |",
+    "| `message` | what is wrong |",
+    "| `hint` | what to do, or null |",
+    "| `source` | the file, `<stdin>`, `<command line>`, or the option of the command line that the place is in |",
+    "| `span` | the place; null for what has none in the spec, such as a missing parameter |",
+    "| `labels` | other places that matter, each with its `message` and `span` |",
+    "",
+    "| member of a span | |",
+    "|---|---|",
+    "| `start`, `end` | characters of the text from 0, `end` behind the last one |",
+    "| `line`, `column` | the first character, counted from 1 |",
+    "| `end_line`, `end_column` | behind the last character, counted from 1 |",
+    "",
+    "Characters are Unicode code points: in editors that count UTF-16 units, one beyond U+FFFF is two. "
+    "A byte order mark at the beginning of a file is not counted.",
+    "",
+    "## Codes",
+)
 
 
 def _cell(text: str) -> str:

@@ -38,6 +38,8 @@ def changes(record: JobRecord, fingerprint: str, identity: Mapping[str, Any], te
         # A LET, a parameter or a table's key may be behind it, and is named already.
         lines = list(_lines(str(record.inputs.get("text", "")), text))
         found += lines or ([f"{' and '.join(parts)}: other than they were"] if not found else [])
+    if not found and before.get("queries") != identity.get("queries"):
+        found = ["the keys or the index by which a table is read: other than they were"]
     if len(found) > MOST:
         found[MOST - 1 :] = [f"and {len(found) - MOST + 1:,} more"]
     return tuple(found) or ("the plan is another one, made by another version of ddbetl",)

@@ -26,6 +26,7 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from itertools import accumulate, combinations, repeat
+from mmap import mmap
 from operator import setitem
 from pathlib import Path
 from struct import Struct
@@ -102,12 +103,15 @@ class KeysSeen:
     def __init__(self, folder: Path, bits: int, rows: int, texts: int, kept: ExitStack) -> None:
         self._folder = folder
         self._shift = pa.scalar(64 - bits, U64)
-        content = bytearray(8 << bits)
+        # Unlike the interpreter's own memory, it takes up no more than what was written to.
+        content = mmap(-1, 8 << bits)
         self._slots: Any = memoryview(content).cast("Q")
         # The same memory: what is put into the slots is seen here.
         self._words = pa.Array.from_buffers(U64, 1 << bits, [None, pa.py_buffer(content)])
         self._rows, self._texts = rows, texts
         self._length, self._texts_length = START.size, 0
+        # How much of the rows is surely on the disk, with its texts.
+        self._synced = 0
         self._count = 0
         # Of each block: the number of its first row, where its rows and its texts are, how many bytes its target keys
         # have, and its table.
@@ -173,6 +177,8 @@ class KeysSeen:
         with self._turn:
             self._begin()
             length, self._ended = self._length, False
+            if length == self._synced:
+                return length
         try:
             with usable(self._folder):
                 os.fsync(self._texts)
@@ -180,6 +186,7 @@ class KeysSeen:
         except JobFailed:
             self._ended = True
             raise
+        self._synced = length
         return length
 
     def close(self) -> None:

@@ -96,7 +96,7 @@ class Inserting:
                     self.target.reject(page, row.position, RowFailure("R0301", self._taken(item, there), None))
                     return
                 case Action.FAIL:
-                    raise JobFailed(self._fatal(item, there))
+                    raise JobFailed(self._fatal(item, there), advised=True)
             newer = self._newer(item, there)
             if newer is None:
                 self.target.reject(page, row.position, RowFailure("R0302", self._incomparable(item, there), None))

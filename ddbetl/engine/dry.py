@@ -93,9 +93,12 @@ def reduced(plan: PhysicalPlan, *columns: str) -> PhysicalPlan:
             case str() as attribute:
                 kept.append(OutputColumn(name, Attribute(attribute)))
     made = make_plan(optimize(_with_projection(plan.logical, Projection(tuple(kept)))))
-    requests = {(scan.table.connection, scan.table.name): scan.request for scan in made.scans}
+    found = {(scan.table.connection, scan.table.name): scan for scan in made.scans}
     # The rates are those of now; and a plan over rejected rows has not all of the tables.
-    scans = tuple(replace(scan, request=requests[scan.table.connection, scan.table.name]) for scan in plan.scans)
+    scans = tuple(
+        replace(found[scan.table.connection, scan.table.name], table=scan.table, budget=scan.budget)
+        for scan in plan.scans
+    )
     return replace(made, scans=scans)
 
 

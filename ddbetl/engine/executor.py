@@ -44,7 +44,7 @@ from ddbetl.engine.writing import Batches, Writing
 from ddbetl.errors import JobFailed
 from ddbetl.expressions.writing import ENTRIES, Form
 from ddbetl.plan.catalog import Connection
-from ddbetl.plan.physical import PhysicalPlan, WriteExec
+from ddbetl.plan.physical import PhysicalPlan, QueryExec, ReadExec, WriteExec
 
 # Bytes that wait: pages for the transform; request bodies, and the pages that they keep alive, for the writers.
 PAGES_WAITING = 16 * 2**20
@@ -152,7 +152,7 @@ class Job:
     # Beside the stages
 
     def _background(self, senders: Sequence[Sender], outlook: Outlook) -> list[Coroutine[Any, Any, None]]:
-        rated = [Rated(table.scan.table, "read", table.budget) for table in self.meter.tables]
+        rated = [Rated(t.scan.table, "read", t.budget, _index(t.scan)) for t in self.meter.tables]
         rated.append(Rated(self.write.table, "write", self.meter.write))
         rated.append(Rated(self.write.table, "read", self.meter.reads))
         rates = {"read": self.plan.logical.read, "write": self.plan.logical.write}
@@ -307,6 +307,11 @@ class Job:
         self.course.left -= kept
         page.add(read=kept - rows)
         return batch if kept == rows else batching.cut(batch, kept) if kept else None
+
+
+def _index(read: ReadExec) -> str | None:
+    """The index that is read."""
+    return read.index.name if isinstance(read, QueryExec) and read.index is not None else None
 
 
 def _look_at(task: asyncio.Task[None]) -> None:

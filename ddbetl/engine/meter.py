@@ -13,14 +13,15 @@ from dataclasses import dataclass, field
 from ddbetl.connectors.dynamodb.budget import WINDOW, Budget
 from ddbetl.engine.counts import Tally
 from ddbetl.engine.report import Progress, TableProgress
-from ddbetl.plan.physical import ScanExec
+from ddbetl.plan.cost import expected_items
+from ddbetl.plan.physical import ReadExec
 
 
 @dataclass(slots=True)
 class TableMeter:
     """The counters of one source table, which is read in ``segments`` parts."""
 
-    scan: ScanExec
+    scan: ReadExec
     budget: Budget
     segments: int
     started: float
@@ -31,8 +32,7 @@ class TableMeter:
 
     @property
     def expected(self) -> int:
-        description = self.scan.table.description
-        return description.items if description is not None else 0
+        return expected_items(self.scan)
 
     def progress(self, now: float) -> TableProgress:
         return TableProgress(

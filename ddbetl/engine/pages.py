@@ -92,7 +92,7 @@ class PageWork:
         try:
             return self._page(page, output)
         except MalformedResponse as error:
-            error.operation, error.table = "Scan", page.source_table
+            error.operation, error.table = page.operation, page.source_table
             raise
 
     def _page(self, page: PageInput, output: PageOutput) -> PageResult:
@@ -133,7 +133,7 @@ class PageWork:
         if self._write.collisions == "allow" or self._write.action is Action.KEEP_NEWEST:
             return
         if self._write.collisions == "fail":
-            raise JobFailed(_two_rows(pairs[0]))
+            raise JobFailed(_two_rows(pairs[0]), advised=True)
         items = _items(page)
         places = [positions[collision.row].as_py() for collision in late]
         for place, pair in zip(places, pairs, strict=True):
@@ -162,7 +162,8 @@ def _said(row: SourceRow) -> str:
 def _two_rows(pair: CollisionPair) -> str:
     return (
         f"collisions = fail: two source rows have the key {claims.shown(pair.key)}: {_said(pair.first)}; and "
-        f"{_said(pair.later)}\nWith collisions = reject the first one is written, and the other one is a reject."
+        f"{_said(pair.later)}\nTo resume the job would meet the same rows again. Mend the spec's key, or begin "
+        "anew with collisions = reject: then the first one is written, and the other one is a reject."
     )
 
 

@@ -1,7 +1,7 @@
 """A few items of a table, for somebody who waits: what preview and describe have in common.
 
-In: a Scan request. Out: its answer with the items, counted. Invariant: whatever comes instead is asked for again, as
-long as a person has patience, and then is a WireError.
+In: a Scan or Query request. Out: its answer with the items, counted. Invariant: whatever comes instead is asked for
+again, as long as a person has patience, and then is a WireError.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from ddbetl.connectors.dynamodb.wire import WireClient
 PATIENCE = RetryPolicy(max_elapsed=30.0)
 
 
-async def peek(client: WireClient, body: bytes) -> tuple[ScanAnswer, list[msgspec.Raw]]:
+async def peek(client: WireClient, body: bytes, operation: str = "Scan") -> tuple[ScanAnswer, list[msgspec.Raw]]:
     """Ask for a page of items."""
 
     async def exchange() -> tuple[ScanAnswer, list[msgspec.Raw]]:
-        response = await client.request("Scan", body)
+        response = await client.request(operation, body)
         try:
             return read_page(response.body)
         except ValueError as error:
-            raise MalformedResponse(f"the answer to Scan is not DynamoDB's: {error}") from error
+            raise MalformedResponse(f"the answer to {operation} is not DynamoDB's: {error}") from error
 
     return await retrying(exchange, PATIENCE)

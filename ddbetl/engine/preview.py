@@ -21,7 +21,7 @@ from ddbetl.engine.rejects import Reject
 from ddbetl.engine.rows import Filtered, Row, RowEvaluator, RowFailure, decode_item
 from ddbetl.functions.model import RowContext
 from ddbetl.plan.catalog import Connection
-from ddbetl.plan.physical import PhysicalPlan, ScanExec
+from ddbetl.plan.physical import PhysicalPlan, ReadExec, requests
 
 # Items asked for at first; the next pages are larger, so that a rare row is found in few requests.
 FIRST_PAGE = 100
@@ -54,7 +54,8 @@ async def preview(
     clients = {connection: one.client() for connection, one in access.items()}
     try:
         for scan in plan.scans:
-            await gathered.read(scan, clients[scan.table.connection])
+            for request in requests(scan):
+                await gathered.read(scan, request, clients[scan.table.connection])
     finally:
         for client in clients.values():
             await client.aclose()
@@ -88,13 +89,13 @@ class _Gathered:
     def full(self) -> bool:
         return len(self.rows) + len(self.rejects) >= self._wanted
 
-    async def read(self, scan: ScanExec, client: WireClient) -> None:
-        """Read a table until there are enough rows, at its read rate."""
+    async def read(self, scan: ReadExec, request: str, client: WireClient) -> None:
+        """Read what is asked of a table until there are enough rows, at its read rate."""
         start, limit = b"", FIRST_PAGE
         budget = Budget(scan.budget.units, clock=time.monotonic)
         while not self.full and not self.stopped:
             await budget.acquire(0.0)
-            answer, items = await peek(client, scan_body(scan.request, 0, 1, start, limit))
+            answer, items = await peek(client, scan_body(request, 0, 1, start, limit), scan.operation)
             self.seen += answer.scanned_count
             self.filtered += answer.scanned_count - answer.count
             used = answer.consumed_capacity.units if answer.consumed_capacity is not None else 0.0
@@ -106,7 +107,7 @@ class _Gathered:
                 return
             self.stopped = self.seen >= self._most_read and not self.full
 
-    def _take(self, scan: ScanExec, items: list[msgspec.Raw]) -> None:
+    def _take(self, scan: ReadExec, items: list[msgspec.Raw]) -> None:
         context = RowContext(scan.table.name, self._plan.now)
         for raw in items:
             if self.full:

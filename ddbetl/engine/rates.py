@@ -27,11 +27,12 @@ ASKED_SECONDS = 1.0
 
 @dataclass(slots=True)
 class Rated:
-    """A table that is read or written within a budget."""
+    """A table that is read or written within a budget; ``index``: of the table, where that is read."""
 
     table: Table
     direction: str
     budget: Budget
+    index: str | None = None
     description: TableDescription | None = field(init=False)
 
     def __post_init__(self) -> None:
@@ -90,7 +91,7 @@ class Rates:
         for rated in self.tables:
             if rated.direction != direction:
                 continue
-            units = resolve(self.rates[direction], rated.description, direction).units
+            units = resolve(self.rates[direction], rated.description, direction, rated.index).units
             if units != rated.budget.limit:
                 before = rated.budget.limit
                 rated.budget.set_limit(units)

@@ -23,6 +23,7 @@ from ddbetl.engine.splits import Ledger, Page, Split
 from ddbetl.errors import JobFailed
 from ddbetl.plan.budget import EVENTUAL_BYTES, STRONG_BYTES
 from ddbetl.plan.catalog import Connection
+from ddbetl.plan.physical import QueryExec, ScanExec
 
 # Segments read at once, over all tables, where the tables have that many.
 READERS = 32
@@ -60,7 +61,7 @@ class Source(Protocol):
 
 @dataclass(slots=True)
 class Tables:
-    """The tables of a plan, by parallel Scan. ``senders``: by connection. ``write``: the target's budget."""
+    """The tables of a plan, by Scan or Query. ``senders``: by connection. ``write``: the target's budget."""
 
     senders: Mapping[Connection, Sender]
     consistent: bool
@@ -77,10 +78,14 @@ class Tables:
 
     async def fetch(self, split: Split) -> Fetched:
         scan, budget = split.table.scan, split.table.budget
-        body = scan_body(scan.request, split.segment, split.table.segments, split.next, self._limit)
+        match scan:
+            case ScanExec(request=request):
+                body = scan_body(request, split.segment, split.table.segments, split.next, self._limit)
+            case QueryExec(requests=requests):
+                body = scan_body(requests[split.segment], 0, 1, split.next, self._limit)
         estimate = self._estimates.pop(split)
         sender = self.senders[scan.table.connection]
-        answer, size = await sender.request("Scan", body, scan.table.name, _read_scan, budget, estimate)
+        answer, size = await sender.request(scan.operation, body, scan.table.name, _read_scan, budget, estimate)
         # A server that does not say what it consumed is taken at the page's size.
         used = size / self._unit_bytes
         if answer.consumed_capacity is not None:
@@ -105,6 +110,9 @@ class Tables:
         return STRONG_BYTES if self.consistent else EVENTUAL_BYTES
 
     def _first_page(self, split: Split) -> float:
+        if isinstance(split.table.scan, QueryExec):
+            # Few items of a table have one key; what they cost more is paid for afterwards.
+            return 1.0
         most = PAGE_UNITS * (2 if self.consistent else 1)
         description = split.table.scan.table.description
         size = description.size if description is not None else 0
@@ -155,8 +163,10 @@ class Reading:
                     await self.source.wait(split)
                 found = await self.source.fetch(split)
                 if found.after and found.after == split.next:
-                    name = split.table.scan.table.name
-                    raise JobFailed(f"Scan of {name}: the server does not get on: a page ends where it began")
+                    scan = split.table.scan
+                    raise JobFailed(
+                        f"{scan.operation} of {scan.table.name}: the server does not get on: a page ends where it began"
+                    )
                 page = split.page(found.items, found.count, found.scanned, found.after)
                 if found.count:
                     await self.pages.put(page, len(found.items))
@@ -167,5 +177,5 @@ class Reading:
 
 
 def _read_scan(body: bytes) -> tuple[ScanAnswer, int]:
-    """A page of Scan, and its size in bytes."""
+    """A page, and its size in bytes."""
     return read_scan(body), len(body)

@@ -31,6 +31,9 @@ ROWS_TO_TELL = 10_000
 # So many causes are named when a run is stopped because of them.
 TOLD = 3
 
+# No errors of the row itself, about which ON ERROR says what happens: its key is taken, by an item or by another row.
+MEETINGS = frozenset({"R0301", "R0302", "R0304"})
+
 Item = Mapping[str, Any]
 
 
@@ -98,9 +101,10 @@ class Rejects:
         description = page.table.scan.table.description
         keys = tuple(key.name for key in description.key) if description is not None else ()
         for item, failure in failures:
-            if self.plan.on_error == "FAIL":
+            of_row = failure.code not in MEETINGS
+            if of_row and self.plan.on_error == "FAIL":
                 raise JobFailed(self._fatal(page, item, failure, keys))
-            if self.plan.on_error == "SKIP":
+            if of_row and self.plan.on_error == "SKIP":
                 page.add(skipped=1)
                 continue
             page.add(rejected=1)
@@ -148,7 +152,8 @@ class Rejects:
                 )
                 + "Nothing is lost. To go on without such rows, and get them in later (--from-rejects):\n"
                 f"  {resume_command(self.folder)} --max-rejects 100%\n"
-                "If it is the spec that is wrong, mend it and run it again: that begins anew."
+                "If it is the spec that is wrong, mend it and run it again: that begins anew.",
+                advised=True,
             )
 
 

@@ -109,7 +109,8 @@ def _keys_seen(write: WriteExec, store: JobStore) -> KeysSeen | None:
         raise JobFailed(
             f"job {store.record.id} looks for collisions by the hashes of DuckDB {store.record.duckdb}, and this is "
             f"{DUCKDB}\nInstall that version to go on (pip install duckdb=={store.record.duckdb}), or begin anew with "
-            "ddbetl run SPEC --fresh."
+            "ddbetl run SPEC --fresh.",
+            advised=True,
         )
     return KeysSeen.open(store.folder, store.keys_length())
 
@@ -179,7 +180,7 @@ def _failed(job: Job, failure: BaseException, began: bool) -> BaseException:
     if isinstance(failure, WireError):
         what = advice(failure, failure.operation, failure.table)
         error = JobFailed(f"{failure.operation} of {failure.table}: {failure}\n{what}{go_on(job.store.folder)}")
-    elif isinstance(failure, ConnectionFailed | JobFailed) and "ddbetl resume" not in str(failure):
+    elif isinstance(failure, ConnectionFailed) or (isinstance(failure, JobFailed) and not failure.advised):
         error = JobFailed(f"{failure}{go_on(job.store.folder)}")
     job.log.write("error", "run_failed", message=str(error))
     half = job.ledger.settle()

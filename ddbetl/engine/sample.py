@@ -21,15 +21,20 @@ from ddbetl.errors import ConnectionFailed, RowError
 from ddbetl.plan.catalog import Site, TableDescription
 from ddbetl.types import TAGS, Type
 
+# Different texts of an attribute that are kept.
+MOST_TEXTS = 100
+
 
 @dataclass(frozen=True, slots=True)
 class AttributeReport:
-    """An attribute in a sample: the items that have it, by type, most frequent first, and one value's DynamoDB JSON."""
+    """An attribute in a sample: the items that have it, by type, most frequent first, one value's DynamoDB JSON, and
+    the first of its different texts."""
 
     name: str
     present: int
     types: tuple[tuple[Type, int], ...]
     example: dict[str, Any]
+    texts: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +71,7 @@ async def table_report(description: TableDescription, site: Site, access: Access
 def _attributes(description: TableDescription, items: list[dict[str, dict[str, Any]]]) -> tuple[AttributeReport, ...]:
     types: dict[str, dict[Type, int]] = {}
     examples: dict[str, dict[str, Any]] = {}
+    texts: dict[str, dict[str, None]] = {}
     for item in items:
         for name, value in item.items():
             (tag,) = value
@@ -74,6 +80,8 @@ def _attributes(description: TableDescription, items: list[dict[str, dict[str, A
             type_ = TAGS.get(tag, Type.ANY)
             counts[type_] = counts.get(type_, 0) + 1
             examples.setdefault(name, value)
+            if tag == "S" and len(known := texts.setdefault(name, {})) < MOST_TEXTS:
+                known[value[tag]] = None
     keys = [key.name for key in description.key]
     ordered = sorted(types, key=lambda n: (keys.index(n) if n in keys else len(keys), -sum(types[n].values()), n))
     return tuple(
@@ -82,6 +90,7 @@ def _attributes(description: TableDescription, items: list[dict[str, dict[str, A
             sum(types[name].values()),
             tuple(sorted(types[name].items(), key=lambda pair: -pair[1])),
             examples[name],
+            tuple(texts.get(name, ())),
         )
         for name in ordered
     )

@@ -76,7 +76,7 @@ def usable(folder: Path, advice: str | None = None) -> Iterator[None]:
         yield
     except OSError as error:
         where = error.filename or folder
-        raise JobFailed(f"the job's files cannot be used: {error.strerror or error} ({where}){then}") from error
+        raise JobFailed(f"the job's files cannot be used: {error.strerror or error} ({where}){then}", advised=True) from error
     except UnicodeDecodeError as error:
         raise broken(folder, str(error)) from error
     except sqlite3.ProgrammingError:
@@ -86,7 +86,7 @@ def usable(folder: Path, advice: str | None = None) -> Iterator[None]:
         # An extended code has its kind in the low byte. What Python itself objects to has none.
         if getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF not in MENDABLE:
             raise broken(folder, str(error)) from error
-        raise JobFailed(f"the job's files cannot be used: {error} ({folder / STATE}){then}") from error
+        raise JobFailed(f"the job's files cannot be used: {error} ({folder / STATE}){then}", advised=True) from error
 
 
 def broken(folder: Path, what: str, name: str = STATE) -> JobFailed:
@@ -94,7 +94,8 @@ def broken(folder: Path, what: str, name: str = STATE) -> JobFailed:
     return JobFailed(
         f"the state of job {folder.name} is broken: {folder / name}: {what}\n"
         "Start anew with ddbetl run SPEC --fresh: rows that are written already are replaced by themselves.\n"
-        f"ddbetl jobs rm {folder.name} removes the broken job."
+        f"ddbetl jobs rm {folder.name} removes the broken job.",
+        advised=True,
     )
 
 

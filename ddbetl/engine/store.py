@@ -221,9 +221,9 @@ class JobStore:
         rows = [(s.table, s.segment, s.position, s.done, *astuple(s.counts)) for s in moved]
         with self._turn:
             if self._failure is not None:
-                raise JobFailed(str(self._failure)) from self._failure
+                raise JobFailed(str(self._failure), advised=self._failure.advised) from self._failure
             if self._ended:
-                raise JobFailed(f"job {self.folder.name} is closed{go_on(self.folder)}")
+                raise JobFailed(f"job {self.folder.name} is closed{go_on(self.folder)}", advised=True)
             # Until all of it is kept.
             self._ended = True
             try:

@@ -14,6 +14,7 @@ import duckdb
 import msgspec
 import pyarrow as pa
 import pyarrow.compute as pc
+from duckdb import func
 
 from ddbetl.lowering.statement import KEY_COLUMNS, PAGE_COLUMNS, Statement
 
@@ -42,13 +43,14 @@ CONFIGURATION: dict[str, str | bool | int | float | list[str]] = {
 @dataclass(frozen=True, slots=True)
 class PageInput:
     """``items``: the raw JSON list of ``count`` items. ``table``: the number of the source table, of which two may have
-    one name."""
+    one name. ``operation``: what has given the page."""
 
     items: Buffer
     count: int
     source_table: str
     now_millis: int
     table: int = 0
+    operation: str = "Scan"
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,9 +98,10 @@ class Transformer:
         self._connection.execute("SET TimeZone = 'UTC'")
         self._connection.register("pages", self._source)
         for name, function in statement.python:
-            types = [form.value.strip() for form in function.parameters]
+            types: list[Any] = [form.value.strip() for form in function.parameters]
+            result = function.result.value.strip()
             self._connection.create_function(
-                name, function.run, types, function.result.value.strip(), type="arrow", null_handling="special"
+                name, function.run, types, result, type=func.ARROW, null_handling=func.SPECIAL
             )
         self._connection.execute("SET lock_configuration = true")
         try:

@@ -37,4 +37,6 @@ async def transform(
 
 
 def _input(page: Page, now_millis: int) -> PageInput:
-    return PageInput(page.items, page.count, page.table.scan.table.name, now_millis, page.split.number)
+    return PageInput(
+        page.items, page.count, page.table.scan.table.name, now_millis, page.split.number, page.table.scan.operation
+    )

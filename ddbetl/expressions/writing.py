@@ -55,6 +55,9 @@ ENTRIES = {
     Action.DELETE: Entry.DELETE,
 }
 
+# What changes or removes items that the target has already.
+LOSING = (Action.REPLACE, Action.KEEP_NEWEST, Action.MERGE, Action.MERGE_EXISTING, Action.DELETE)
+
 # Longest PartiQL statement, in characters; here in bytes, to be sure. Source: BatchStatementRequest API reference.
 LONGEST_STATEMENT = 8192
 # The types that DynamoDB compares by more or less: what KEEP NEWEST can decide by.

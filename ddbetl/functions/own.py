@@ -6,11 +6,11 @@ does, a row gets a value of the declared type, or a RowError.
 
 from __future__ import annotations
 
-import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal, localcontext
+from traceback import walk_tb
 from types import TracebackType
 from typing import Any
 
@@ -121,7 +121,8 @@ def _by_arrays(declared: Declared, place: Place) -> Callable[..., Value]:
 def said_of(error: BaseException, place: Place) -> str:
     """An exception as the last line of its traceback has it, with the place in the user's file."""
     try:
-        words = " ".join(str(error).split())
+        # Half of a surrogate pair could not be written down.
+        words = " ".join(str(error).split()).encode("utf-8", "backslashreplace").decode()
     except Exception:
         words = ""
     message = f"{type(error).__name__}: {words}" if words else type(error).__name__
@@ -133,7 +134,7 @@ def said_of(error: BaseException, place: Place) -> str:
 
 def line_of(where: TracebackType | None, place: Place) -> int | None:
     """The innermost line of a file in a traceback; None where it has none."""
-    lines = [frame.lineno for frame in traceback.extract_tb(where) if frame.filename == place.path]
+    lines = [line for frame, line in walk_tb(where) if frame.f_code.co_filename == place.path]
     return lines[-1] if lines else None
 
 

@@ -154,8 +154,8 @@ def lowering(declared: Declared) -> Lower:
 
 
 def _over_page(declared: Declared, count: int) -> Callable[..., Any]:
-    """The Python function as DuckDB calls it, with ``count`` arguments: it takes and gives values in their forms. Raises
-    whatever is wrong."""
+    """The Python function as DuckDB calls it, with ``count`` arguments: it takes and gives values in their forms.
+    Raises whatever is wrong."""
     types = [type_ for _, type_, _ in declared.parameters]
 
     def run(*columns: Any) -> Any:

@@ -43,7 +43,7 @@ class Atom:
         )
 
     def __hash__(self) -> int:
-        return hash((self.asked, self.attribute, repr(self.values)))
+        return hash((self.asked, self.attribute.name, self.values))
 
 
 @dataclass(frozen=True, slots=True)

@@ -76,6 +76,11 @@ def keeping(predicate: Expression, most: int = SIZES[0]) -> Condition:
     return _know(predicate, most).keep
 
 
+def holding(predicate: Expression) -> Condition:
+    """A condition that holds wherever a predicate is TRUE."""
+    return _know(predicate, SIZES[0]).true
+
+
 def server_filter(predicate: Expression) -> ServerExpression | None:
     """The condition that the server can evaluate for a predicate; None where it could leave nothing out."""
     for most in SIZES:

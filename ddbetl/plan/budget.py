@@ -30,8 +30,9 @@ class Budget:
     basis: str
 
 
-def resolve(rate: Rate, table: TableDescription | NewTable | None, direction: str) -> Budget:
-    """The budget of a rate for a table, or for one that is to be made; ``direction`` is read or write."""
+def resolve(rate: Rate, table: TableDescription | NewTable | None, direction: str, index: str | None = None) -> Budget:
+    """The budget of a rate for a table, or for one that is to be made; ``direction`` is read or write. ``index``: the
+    one that is read, which may have units of its own."""
     unit = "rcu" if direction == "read" else "wcu"
     match rate:
         case Unlimited():
@@ -41,8 +42,16 @@ def resolve(rate: Rate, table: TableDescription | NewTable | None, direction: st
         case PercentRate(value=percent):
             if table is None:
                 return Budget(None, f"{percent:f}% of what the table can take")
-            base, what = _base(table, direction)
+            base, what = _of_index(table, index) or _base(table, direction)
             return Budget(float(percent) * base / 100, f"{percent:f}% of {base:,} {unit} ({what})")
+
+
+def _of_index(table: TableDescription | NewTable, name: str | None) -> tuple[int, str] | None:
+    """The read units of a provisioned index of its own; None where the table's count."""
+    if isinstance(table, NewTable) or table.on_demand:
+        return None
+    units = next((index.read_units for index in table.indexes if index.name == name), None)
+    return (units, "provisioned for the index") if units else None
 
 
 def _base(table: TableDescription | NewTable, direction: str) -> tuple[int, str]:

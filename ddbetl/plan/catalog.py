@@ -96,6 +96,7 @@ class TableDescription:
     max_read: int | None = None
     max_write: int | None = None
     indexes: tuple[IndexDescription, ...] = ()
+    table_class: str = "STANDARD"
 
     @property
     def on_demand(self) -> bool:

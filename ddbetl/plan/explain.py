@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import zip_longest
 from typing import Any
 
@@ -17,48 +16,27 @@ from ddbetl.diagnostics import render
 from ddbetl.expressions.ir import Attribute, Constant, Expression
 from ddbetl.expressions.projection import OutputColumn
 from ddbetl.lowering.duckdb_sql import Lowerer, attribute_json
-from ddbetl.lowering.dynamo_condition import ServerExpression
-from ddbetl.plan import explain_target
-from ddbetl.plan.budget import EVENTUAL_BYTES, STRONG_BYTES
+from ddbetl.plan import explain_cost, explain_target
 from ddbetl.plan.catalog import Connection, Site
+from ddbetl.plan.cost import estimate
 from ddbetl.plan.explain_target import budget_text, place_text, site_json
 from ddbetl.plan.layout import WIDTH, columns, duration, rate, size, wrapped
 from ddbetl.plan.logical import parts
-from ddbetl.plan.physical import PhysicalPlan, ScanExec
+from ddbetl.plan.physical import PhysicalPlan, QueryExec, ReadExec, ScanExec, requests
+from ddbetl.plan.prices import Prices
+from ddbetl.plan.queries import query_without_errors
+from ddbetl.plan.samples import Sample
 from ddbetl.plan.time_calls import CATEGORY, TimeCall, calls, one_line, time_calls
 from ddbetl.syntax import ast
 from ddbetl.syntax.formatter import format_expression, format_identifier
 
-__all__ = ["as_json", "as_text", "duration", "estimate", "size"]
+__all__ = ["as_json", "as_text", "duration", "size"]
 
 SCHEMA_VERSION = 1
 # A longer filter is shown once, as it is sent.
 LONGEST_FILTER = 320
 # Columns that a line about a call's fast path may have.
 LONGEST_REASON = 48
-
-
-@dataclass(frozen=True, slots=True)
-class Estimate:
-    """Read units of the whole job, and seconds at the read budgets; None where a table or a budget is not known."""
-
-    read_units: float | None
-    read_seconds: float | None
-
-
-def estimate(plan: PhysicalPlan) -> Estimate:
-    """What reading the tables costs and how long it takes: all tables are read at once, each at its own budget."""
-    per_unit = STRONG_BYTES if plan.logical.consistent_read else EVENTUAL_BYTES
-    units: list[float] = []
-    seconds: list[float] = []
-    for scan in plan.scans:
-        if scan.table.description is None:
-            return Estimate(None, None)
-        needed = scan.table.description.size / per_unit
-        units.append(needed)
-        if scan.budget.units is not None:
-            seconds.append(needed / scan.budget.units)
-    return Estimate(sum(units), max(seconds) if len(seconds) == len(units) and seconds else None)
 
 
 def how(column: OutputColumn) -> str:
@@ -80,10 +58,13 @@ def _time_calls(plan: PhysicalPlan) -> tuple[TimeCall, ...]:
     return time_calls([*roots, *((column.name, column.expression) for column in transform.projection.columns)])
 
 
-def as_json(plan: PhysicalPlan, sites: Mapping[Connection, Site]) -> dict[str, Any]:
-    """The plan as a JSON value."""
-    found = parts(plan.logical)
-    predicted = estimate(plan)
+def as_json(
+    plan: PhysicalPlan,
+    sites: Mapping[Connection, Site],
+    prices: Prices | None = None,
+    samples: Sequence[Sample] = (),
+) -> dict[str, Any]:
+    """The plan as a JSON value. ``samples``: of each of its tables, or none."""
     return {
         "ddbetl_explain": SCHEMA_VERSION,
         "fingerprint": plan.fingerprint,
@@ -95,7 +76,7 @@ def as_json(plan: PhysicalPlan, sites: Mapping[Connection, Site]) -> dict[str, A
         else {
             "text": plan.transform.predicate_text,
             "how": "vectorised" if plan.transform.statement.filters else "by reference",
-            "server_filter": found.scan.filter.expression if found.scan.filter is not None else None,
+            "server_filter": json.loads(plan.scans[0].request).get("FilterExpression"),
         },
         "star": None
         if plan.transform.projection.star is None
@@ -126,7 +107,7 @@ def as_json(plan: PhysicalPlan, sites: Mapping[Connection, Site]) -> dict[str, A
         "on_error": plan.on_error,
         "time_zone": plan.logical.settings.zone.name,
         "target": None if plan.write is None else explain_target.as_json(plan.write, sites),
-        "estimate": {"read_units": predicted.read_units, "read_seconds": predicted.read_seconds},
+        "estimate": explain_cost.as_json(estimate(plan, sites, prices, samples), prices),
         "warnings": [
             {"code": w.code, "message": w.message, "hint": w.hint}
             | ({} if w.span is None else {"line": (w.source or plan.logical.source).position(w.span.start)[0]})
@@ -135,7 +116,7 @@ def as_json(plan: PhysicalPlan, sites: Mapping[Connection, Site]) -> dict[str, A
     }
 
 
-def _scan_json(scan: ScanExec, sites: Mapping[Connection, Site]) -> dict[str, Any]:
+def _scan_json(scan: ReadExec, sites: Mapping[Connection, Site]) -> dict[str, Any]:
     description = scan.table.description
     return {
         "table": scan.table.name,
@@ -145,7 +126,10 @@ def _scan_json(scan: ScanExec, sites: Mapping[Connection, Site]) -> dict[str, An
         "bytes": description.size if description is not None else None,
         "billing": description.billing if description is not None else None,
         "segments": scan.segments,
+        "operation": scan.operation,
+        "index": scan.index.name if isinstance(scan, QueryExec) and scan.index is not None else None,
         "request": json.loads(scan.request),
+        "queries": [json.loads(one) for one in scan.requests] if isinstance(scan, QueryExec) else None,
         "budget": {"units_per_second": scan.budget.units, "basis": scan.budget.basis},
     }
 
@@ -153,15 +137,20 @@ def _scan_json(scan: ScanExec, sites: Mapping[Connection, Site]) -> dict[str, An
 # Text
 
 
-def as_text(plan: PhysicalPlan, sites: Mapping[Connection, Site]) -> str:
-    """The plan as a page of text."""
+def as_text(
+    plan: PhysicalPlan,
+    sites: Mapping[Connection, Site],
+    prices: Prices | None = None,
+    samples: Sequence[Sample] = (),
+) -> str:
+    """The plan as a page of text. ``samples``: of each of its tables, or none."""
     sections = [
         _headline(plan),
         _sources(plan, sites),
         _read(plan),
         _compute(plan),
         _write(plan, sites),
-        _estimate(plan),
+        explain_cost.section(estimate(plan, sites, prices, samples), prices),
     ]
     if plan.warnings:
         sections.append("WARNINGS\n\n" + render(plan.logical.source, plan.warnings))
@@ -185,7 +174,9 @@ def _sources(plan: PhysicalPlan, sites: Mapping[Connection, Site]) -> str:
     marks = [""] * len(places) if len(set(places)) == 1 else places
     if len(set(regions)) == len(set(places)) > 1:
         marks = regions
-    rows_ = [("table", "items", "size", "segments", "units/s", "", "")]
+    kinds = {scan.operation for scan in plan.scans}
+    read_in = "segments" if kinds == {"Scan"} else "queries" if kinds == {"Query"} else "segments, queries"
+    rows_ = [("table", "items", "size", read_in, "units/s", "", "")]
     for scan, mark in zip(plan.scans, marks, strict=True):
         assert scan.table.description is not None
         rows_.append(
@@ -214,41 +205,111 @@ def _without_empty(rows: Sequence[tuple[str, ...]]) -> list[tuple[str, ...]]:
     return [tuple(row[i] for i in kept) for row in rows]
 
 
+# Requests that are shown of a table that is asked for several keys.
+MOST_KEYS = 5
+
+
 def _read(plan: PhysicalPlan) -> str:
-    scan = parts(plan.logical).scan
+    """How the tables are read, once for those that are read in the same way."""
+    ways: dict[tuple[str, ...], list[ReadExec]] = {}
+    for scan in plan.scans:
+        ways.setdefault(tuple(json.dumps(_fixed(one)) for one in requests(scan)), []).append(scan)
+    return "\n\n".join(_way(plan, scans, alone=len(ways) == 1) for scans in ways.values())
+
+
+def _fixed(request: str) -> dict[str, Any]:
+    """A request but for its table."""
+    return {name: value for name, value in json.loads(request).items() if name != "TableName"}
+
+
+def _way(plan: PhysicalPlan, scans: Sequence[ReadExec], *, alone: bool) -> str:
+    scan = scans[0]
+    request = _fixed(scan.request)
+    rows = [("the server sends", _attributes(request)), *_server_filter(plan, request), *_nearly(plan, scan)]
+    title, beside = scan.operation, "the table and the segment"
+    if isinstance(scan, QueryExec):
+        rows = [*_keys(scan), *rows]
+        title += f", one for each of {scan.segments} partition keys" if scan.segments > 1 else " of one partition key"
+        beside = "the table"
+    tables = "" if alone else f" of {', '.join(one.table.name for one in scans)}"
     consistency = "strongly consistent" if plan.logical.consistent_read else "eventually consistent"
-    attributes = "all attributes" if scan.attributes is None else ", ".join(map(_name, scan.attributes))
-    rows = [("the server sends", attributes), *_server_filter(plan, scan.filter)]
-    page = f"READ  Scan, full pages, {consistency}\n{columns(rows, wrap=1)}"
-    request = list(_request(plan.scans[0]).items())
-    if request:
-        page += f"\n  with each request, beside the table and the segment:\n{columns(request, wrap=1)}"
+    (first, *more) = wrapped(f"{title}{tables}, full pages, {consistency}", WIDTH - len("READ  "))
+    page = "\n      ".join([f"READ  {first}", *more]) + f"\n{columns(rows, wrap=1)}"
+    expressions = list(_request(request).items())
+    if expressions:
+        which = "each" if scan.segments == 1 or isinstance(scan, ScanExec) else "the first"
+        page += f"\n  with {which} request, beside {beside}:\n{columns(expressions, wrap=1)}"
     return page
 
 
-def _server_filter(plan: PhysicalPlan, condition: ServerExpression | None) -> list[tuple[str, str]]:
-    if condition is not None:
-        text = _filter(condition)
+def _keys(scan: QueryExec) -> list[tuple[str, str]]:
+    """What is read, and by which index."""
+    found = [_spelled("KeyConditionExpression", json.loads(request)) for request in scan.requests]
+    more = len(found) - MOST_KEYS
+    said = found if more <= 1 else [*found[:MOST_KEYS], f"and {more:,} more, each a partition key"]
+    rows = [("reads only" if not number else "", key) for number, key in enumerate(said)]
+    if scan.index is not None:
+        names = " or ".join(_name(attribute.name) for attribute in scan.index.key)
+        follows = ", and follows its table a moment later" if scan.index.kind == "GSI" else ""
+        rows += [
+            (
+                "by the index",
+                f"{scan.index.name} ({scan.index.kind}), which has every item that WHERE can keep{follows}",
+            ),
+            ("", f"(an item whose {names} is changed during the run may be missed, or be read twice)"),
+        ]
+    return rows
+
+
+def _nearly(plan: PhysicalPlan, scan: ReadExec) -> list[tuple[str, str]]:
+    """What keeps a Scan from being a Query, where errors alone do."""
+    predicate, logical = plan.transform.predicate, plan.logical
+    if predicate is None or isinstance(scan, QueryExec):
+        return []
+    attributes = parts(logical).scan.attributes
+    found = query_without_errors(predicate, scan.table.description, attributes, logical.consistent_read)
+    if found is None:
+        return []
+    where = f"the index {found.index.name}" if found.index is not None else "the table's key"
+    said = f"a Scan, though {where} has all that WHERE keeps: it could not find the items for which WHERE is an error"
+    return [("why all is read", said), ("", "(WHERE try(…) says that they do not matter)")]
+
+
+def _attributes(request: Mapping[str, Any]) -> str:
+    if "ProjectionExpression" not in request:
+        return "all attributes"
+    names = request["ExpressionAttributeNames"]
+    return ", ".join(_name(names[mark]) for mark in request["ProjectionExpression"].split(", "))
+
+
+def _server_filter(plan: PhysicalPlan, request: Mapping[str, Any]) -> list[tuple[str, str]]:
+    if "FilterExpression" in request:
+        text = _spelled("FilterExpression", request)
         return [
             ("the server filters", text if len(text) <= LONGEST_FILTER else "by the FilterExpression below"),
             ("", "(keeps more than WHERE does; the exact WHERE runs here)"),
         ]
     if plan.transform.predicate is not None:
-        return [("the server filters", "nothing: every item comes, and WHERE runs here")]
+        what = (
+            "nothing more: WHERE runs here"
+            if "KeyConditionExpression" in request
+            else "nothing: every item comes, and WHERE runs here"
+        )
+        return [("the server filters", what)]
     return []
 
 
-_MARK = re.compile(r"[#:]f[0-9]+")
+_MARK = re.compile(r"[#:][a-z][0-9]+")
 
 
-def _filter(condition: ServerExpression) -> str:
-    """A filter with names and values in the place of its placeholders."""
-    names, values = dict(condition.names), dict(condition.values)
+def _spelled(part: str, request: Mapping[str, Any]) -> str:
+    """An expression of a request with names and values in the place of its placeholders."""
+    names, values = request.get("ExpressionAttributeNames", {}), request.get("ExpressionAttributeValues", {})
 
     def said(mark: re.Match[str]) -> str:
-        return _name(names[mark[0]]) if mark[0] in names else _value(json.loads(values[mark[0]]))
+        return _name(names[mark[0]]) if mark[0] in names else _value(values[mark[0]])
 
-    return _MARK.sub(said, condition.expression)
+    return _MARK.sub(said, request[part])
 
 
 def _name(name: str) -> str:
@@ -259,14 +320,15 @@ def _value(value: dict[str, Any]) -> str:
     ((tag, content),) = value.items()
     if tag == "N":
         return str(content)
+    if tag == "B":
+        return f"from_base64({format_expression(ast.Text(content))})"
     return format_expression(ast.Text(content)) if tag == "S" else str(content).upper()
 
 
-def _request(scan: ScanExec) -> dict[str, str]:
-    """The expressions of a Scan request, as they are sent."""
-    request = json.loads(scan.request)
+def _request(request: Mapping[str, Any]) -> dict[str, str]:
+    """The expressions of a request, as they are sent."""
     said: dict[str, str] = {}
-    for part in ("ProjectionExpression", "FilterExpression"):
+    for part in ("IndexName", "KeyConditionExpression", "ProjectionExpression", "FilterExpression"):
         if part in request:
             said[part] = request[part]
     for part in ("ExpressionAttributeNames", "ExpressionAttributeValues"):
@@ -335,17 +397,3 @@ def _write(plan: PhysicalPlan, sites: Mapping[Connection, Site]) -> str:
     if not rows:
         return ""
     return f"{explain_target.title(plan.write) if plan.write is not None else 'ROWS'}\n{columns(rows, wrap=1)}"
-
-
-def _estimate(plan: PhysicalPlan) -> str:
-    predicted = estimate(plan)
-    if predicted.read_units is None:
-        return ""
-    note = "from the sizes that DynamoDB counts every six hours; this page cost no units"
-    if not predicted.read_units:
-        return f"ESTIMATE  the tables are empty or too new to be counted\n  ({note})"
-    count = max(1, round(predicted.read_units))
-    units = f"reading costs {'at most' if plan.limit is not None else 'about'} {count:,} read unit{'s' * (count > 1)}"
-    if predicted.read_seconds is not None and plan.limit is None:
-        units += f" and takes {duration(max(1, predicted.read_seconds))} or more at these rates"
-    return f"ESTIMATE  {units}\n  ({note})"

@@ -15,7 +15,7 @@ from ddbetl.expressions.projection import Projection
 from ddbetl.expressions.resolve import Settings
 from ddbetl.expressions.writing import Action
 from ddbetl.lowering.dynamo_condition import ServerExpression
-from ddbetl.plan.catalog import Connection, NewTable, TableDescription
+from ddbetl.plan.catalog import Connection, IndexDescription, NewTable, TableDescription
 from ddbetl.plan.options import Rate, RejectLimit
 from ddbetl.source import SourceText
 from ddbetl.types import Timestamp
@@ -34,14 +34,26 @@ class Table:
 
 
 @dataclass(frozen=True, slots=True)
+class TableQuery:
+    """The items of some keys of a table, among which are all that matter. ``keys``: a KeyConditionExpression for each
+    value of the partition key; of an ``index``, or of the table itself. ``filter``: what is asked beside the keys."""
+
+    index: IndexDescription | None
+    keys: tuple[ServerExpression, ...]
+    filter: ServerExpression | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class TableScan:
     """All items of the tables. ``patterns``: as the spec writes them. ``attributes``: the top-level attributes that the
-    server sends (None: all). ``filter``: evaluated by the server; it keeps at least every item that matters."""
+    server sends (None: all). ``filter``: evaluated by the server; it keeps at least every item that matters.
+    ``queries``: of each table, what is read instead, None: all of it; empty: all of all tables."""
 
     tables: tuple[Table, ...]
     patterns: tuple[str, ...]
     attributes: tuple[str, ...] | None = None
     filter: ServerExpression | None = None
+    queries: tuple[TableQuery | None, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from dataclasses import replace
 from ddbetl.expressions.ir import attributes
 from ddbetl.lowering.dynamo_expr import LONGEST_EXPRESSION, server_filter
 from ddbetl.plan.logical import LogicalPlan, Node, TableScan, parts
+from ddbetl.plan.queries import table_query
 
 Rule = Callable[[LogicalPlan], LogicalPlan]
 
@@ -50,10 +51,24 @@ def push_projection(plan: LogicalPlan) -> LogicalPlan:
     return replace(plan, root=_with_scan(plan.root, lambda scan: replace(scan, attributes=names)))
 
 
+def push_keys(plan: LogicalPlan) -> LogicalPlan:
+    """Let the server look up items by their keys, where the predicate allows no others; after the other rules."""
+    found = parts(plan)
+    if found.filter is None:
+        return plan
+    predicate, attributes_ = found.filter.predicate, found.scan.attributes
+    queries = tuple(
+        table_query(predicate, table.description, attributes_, plan.consistent_read) for table in found.scan.tables
+    )
+    if not any(queries):
+        return plan
+    return replace(plan, root=_with_scan(plan.root, lambda scan: replace(scan, queries=queries)))
+
+
 def _with_scan(node: Node, change: Callable[[TableScan], TableScan]) -> Node:
     if isinstance(node, TableScan):
         return change(node)
     return replace(node, input=_with_scan(node.input, change))
 
 
-RULES: tuple[Rule, ...] = (push_filter, push_projection)
+RULES: tuple[Rule, ...] = (push_filter, push_projection, push_keys)

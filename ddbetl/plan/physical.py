@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar, TypeAlias
 
 from ddbetl.diagnostics import Diagnostic
 from ddbetl.expressions.ir import Expression
@@ -15,7 +15,7 @@ from ddbetl.expressions.projection import KeyAttribute, Projection
 from ddbetl.expressions.writing import Action
 from ddbetl.lowering.statement import Statement
 from ddbetl.plan.budget import Budget
-from ddbetl.plan.catalog import NewTable
+from ddbetl.plan.catalog import IndexDescription, NewTable
 from ddbetl.plan.logical import LogicalPlan, Table
 from ddbetl.types import Timestamp
 
@@ -25,10 +25,47 @@ class ScanExec:
     """Scan a table in ``segments`` parallel segments. ``request``: the request's fixed part, a JSON object's text;
     the engine adds Segment, TotalSegments and ExclusiveStartKey."""
 
+    operation: ClassVar[str] = "Scan"
+
     table: Table
     segments: int
     request: str
     budget: Budget
+
+
+@dataclass(frozen=True, slots=True)
+class QueryExec:
+    """Query a table, or an ``index`` of it, for some partition keys. ``requests``: of each of them the request's fixed
+    part, a JSON object's text; the engine adds ExclusiveStartKey."""
+
+    operation: ClassVar[str] = "Query"
+
+    table: Table
+    index: IndexDescription | None
+    requests: tuple[str, ...]
+    budget: Budget
+
+    @property
+    def segments(self) -> int:
+        """How many splits the table is read in."""
+        return len(self.requests)
+
+    @property
+    def request(self) -> str:
+        """The first one; the others differ from it by their keys."""
+        return self.requests[0]
+
+
+ReadExec: TypeAlias = ScanExec | QueryExec
+
+
+def requests(read: ReadExec) -> tuple[str, ...]:
+    """The requests that have all items between them."""
+    match read:
+        case ScanExec(request=request):
+            return (request,)
+        case QueryExec(requests=several):
+            return several
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +106,7 @@ class PhysicalPlan:
     """``identity``: what is done to what, as a JSON value. ``fingerprint``: its digest, equal for two plans that do the
     same to the same tables."""
 
-    scans: tuple[ScanExec, ...]
+    scans: tuple[ReadExec, ...]
     transform: TransformExec
     write: WriteExec | None
     limit: int | None

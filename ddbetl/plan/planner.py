@@ -12,10 +12,11 @@ from typing import Any
 from ddbetl.expressions.ir import Attribute, Call, Constant, Expression
 from ddbetl.expressions.writing import ENTRIES, Entry, Form
 from ddbetl.lowering import statement
+from ddbetl.lowering.dynamo_condition import ServerExpression
 from ddbetl.plan.budget import resolve
 from ddbetl.plan.collisions import Collisions, collisions
-from ddbetl.plan.logical import LogicalPlan, Parts, Table, TableScan, Write, parts
-from ddbetl.plan.physical import PhysicalPlan, ScanExec, TransformExec, WriteExec
+from ddbetl.plan.logical import LogicalPlan, Parts, Table, TableQuery, TableScan, Write, parts
+from ddbetl.plan.physical import PhysicalPlan, QueryExec, ReadExec, ScanExec, TransformExec, WriteExec
 from ddbetl.plan.target import written_indexes
 
 # Bytes of a table that one segment reads: some hundred pages, so that a segment is worth its requests.
@@ -28,15 +29,8 @@ UNKNOWN_SIZE_SEGMENTS = 4
 def plan(logical: LogicalPlan) -> PhysicalPlan:
     """The physical plan of a logical one."""
     found = parts(logical)
-    scans = tuple(
-        ScanExec(
-            table,
-            logical.segments or _segments(table),
-            _scan_request(table, found.scan, logical.consistent_read),
-            resolve(logical.read, table.description, "read"),
-        )
-        for table in found.scan.tables
-    )
+    queries = found.scan.queries or (None,) * len(found.scan.tables)
+    scans = tuple(_read(logical, found.scan, *one) for one in zip(found.scan.tables, queries, strict=True))
     write = None
     warnings = logical.warnings
     if found.write is not None:
@@ -105,19 +99,45 @@ def _segments(table: Table) -> int:
     return max(1, min(MOST_SEGMENTS, -(-description.size // SEGMENT_BYTES)))
 
 
-def _scan_request(table: Table, scan: TableScan, consistent: bool) -> str:
-    """The fixed part of a Scan request. Source: Scan API reference."""
+def _read(logical: LogicalPlan, scan: TableScan, table: Table, query: TableQuery | None) -> ReadExec:
+    """How a table is read."""
+    consistent = logical.consistent_read
+    if query is None:
+        budget = resolve(logical.read, table.description, "read")
+        request = _request(table, scan.attributes, scan.filter, consistent)
+        return ScanExec(table, logical.segments or _segments(table), request, budget)
+    index = query.index.name if query.index is not None else None
+    requests = (_request(table, scan.attributes, query.filter, consistent, key, index) for key in query.keys)
+    return QueryExec(table, query.index, tuple(requests), resolve(logical.read, table.description, "read", index))
+
+
+def _request(
+    table: Table,
+    attributes: tuple[str, ...] | None,
+    condition: ServerExpression | None,
+    consistent: bool,
+    key: ServerExpression | None = None,
+    index: str | None = None,
+) -> str:
+    """The fixed part of a Scan request, or with a ``key`` of a Query. Source: Scan and Query API reference."""
     request: dict[str, Any] = {"TableName": table.name, "ReturnConsumedCapacity": "TOTAL"}
     names: dict[str, str] = {}
-    if scan.attributes is not None:
-        names = {f"#p{number}": name for number, name in enumerate(scan.attributes)}
+    values: dict[str, Any] = {}
+    if index is not None:
+        request["IndexName"] = index
+    if key is not None:
+        request["KeyConditionExpression"] = key.expression
+    if attributes is not None:
+        names = {f"#p{number}": name for number, name in enumerate(attributes)}
         request["ProjectionExpression"] = ", ".join(names)
-    if scan.filter is not None:
-        request["FilterExpression"] = scan.filter.expression
-        names |= dict(scan.filter.names)
-        if scan.filter.values:
-            values = {mark: json.loads(value) for mark, value in scan.filter.values}
-            request["ExpressionAttributeValues"] = values
+    if condition is not None:
+        request["FilterExpression"] = condition.expression
+    for one in (key, condition):
+        if one is not None:
+            names |= dict(one.names)
+            values |= {mark: json.loads(value) for mark, value in one.values}
+    if values:
+        request["ExpressionAttributeValues"] = values
     if names:
         request["ExpressionAttributeNames"] = names
     if consistent:
@@ -130,6 +150,7 @@ def _identity(logical: LogicalPlan, found: Parts, write: WriteExec | None) -> di
 
     Neither is the pivot of two-digit years: it follows from now(), which a resumed job takes over.
     """
+    queries = [_keyed(query) for query in found.scan.queries]
     return {
         "where": _said(found.filter.predicate) if found.filter is not None else "",
         "columns": [[c.name, c.replaces, _said(c.expression)] for c in found.project.projection.columns],
@@ -145,9 +166,18 @@ def _identity(logical: LogicalPlan, found: Parts, write: WriteExec | None) -> di
         "lets": [list(pair) for pair in logical.lets],
         # Only where there are any: a job that was begun without them goes on with a version that has them.
         **({"files": [list(pair) for pair in logical.files]} if logical.files else {}),
+        # The position of a split is one in what is asked for.
+        **({"queries": queries} if any(queries) else {}),
         "zone": logical.settings.zone.name,
         "on_error": logical.on_error,
     }
+
+
+def _keyed(query: TableQuery | None) -> list[Any] | None:
+    if query is None:
+        return None
+    index = query.index.name if query.index is not None else None
+    return [index, [[key.expression, *map(list, (*key.names, *key.values))] for key in query.keys]]
 
 
 def _fingerprint(identity: dict[str, Any]) -> str:

@@ -38,7 +38,7 @@ class Analysis:
 
     ``parameters``: the text of each PARAM. ``lets``: each LET as it was written. ``constants``: the values of both;
     None for one that was reported, so that whatever uses it is not. ``declared``: where the spec declares them.
-    ``files``: what USING names, where it was looked at; ``functions``: those of them that can be called, in lower case.
+    ``files``: what USING names; ``functions``: those of them that can be called, in lower case.
     """
 
     spec: ast.Spec

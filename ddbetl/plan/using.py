@@ -9,6 +9,7 @@ from __future__ import annotations
 from ddbetl.diagnostics import Label
 from ddbetl.errors import SpecError
 from ddbetl.functions.model import Function
+from ddbetl.functions.own import OwnFile
 from ddbetl.functions.registry import function
 from ddbetl.plan.scope import Analysis
 from ddbetl.source import SourceText, Span
@@ -23,9 +24,7 @@ def bring(analysis: Analysis) -> None:
         if not isinstance(declaration, ast.Using):
             continue
         name, span = declaration.file.value, declaration.file.span
-        file = analysis.files.get(name)
-        if file is None:
-            continue
+        file = analysis.files.get(name, OwnFile(name, problem="E0209", message=f"there is no file {name}"))
         if name in files:
             labels = (Label(files[name], "here first"),)
             analysis.error("E0203", f"{name} is brought twice", span, "leave one out", labels)

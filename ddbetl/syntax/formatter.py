@@ -118,7 +118,7 @@ def _statement(statement: ast.Statement, broken: Broken) -> Iterator[str]:
     if statement.on_error is not None:
         yield f"ON ERROR {statement.on_error.action}"
     if options:
-        yield f"WITH ({_list([_option(option) for option in options], 6, broken(_spans(options)))})"
+        yield f"WITH   ({_list([_option(option) for option in options], 8, broken(_spans(options)))})"
 
 
 def _spans(nodes: Sequence[ast.Source | ast.TableName | ast.Option | ast.SelectItem | ast.Expression]) -> list[Span]:
@@ -138,39 +138,74 @@ def _write(write: ast.Write) -> str:
 
 
 def _select(items: Sequence[ast.SelectItem], broken: Broken) -> str:
-    columns = [item for item in items if isinstance(item, ast.Column) and item.alias is not None]
-    texts = {id(column): format_expression(column.expression) for column in columns}
-    short = [len(text) for text in texts.values() if len(text) <= ALIGNED and "\n" not in text]
-    width = max(short, default=0)
+    columns = [item for item in items if isinstance(item, ast.Column)]
+    texts = {id(column): _column(column.expression, broken) for column in columns}
+    named = [column for column in columns if column.alias is not None]
+    width = _width(texts[id(column)] for column in named)
     lines = []
     for item in items:
         match item:
             case ast.Star():
-                lines.append(_star(item))
-            case ast.Column(expression, None):
-                lines.append(format_expression(expression))
+                lines.append(_star(item, broken))
+            case ast.Column(_, None):
+                lines.append(texts[id(item)])
             case ast.Column(_, alias) if alias is not None:
-                lines.append(f"{texts[id(item)].ljust(width)} AS {format_identifier(alias)}")
+                # The last line of a CASE is behind others.
+                above, _, last = texts[id(item)].rpartition(_line(12))
+                before = above + _line(12) if above else ""
+                lines.append(before + _aliased(last, alias, width - 5 if above else width))
     one = ", ".join(lines)
-    short_enough = not columns and 7 + len(one) <= WIDTH and "\n" not in one
+    short_enough = not named and 7 + len(one) <= WIDTH and "\n" not in one
     return one if short_enough and not broken(_spans(items)) else ",\n       ".join(lines)
 
 
-def _star(star: ast.Star) -> str:
-    parts = ["*"]
+def _width(texts: Iterable[str]) -> int:
+    """The width of the expressions in front of AS, as far as the names are in a column."""
+    return max((len(text) for text in texts if len(text) <= ALIGNED and "\n" not in text), default=0)
+
+
+def _aliased(text: str, alias: ast.Identifier, width: int) -> str:
+    return f"{text.ljust(width)} AS {format_identifier(alias)}"
+
+
+def _column(expression: ast.Expression, broken: Broken) -> str:
+    """An expression on one line; a long CASE, or one with comments, on several."""
+    one = format_expression(expression)
+    if not isinstance(expression, ast.Case):
+        return one
+    parts = [when.span for when in expression.whens]
+    if expression.otherwise is not None:
+        parts.append(expression.otherwise.span)
+    if len(one) <= ALIGNED and not broken(parts):
+        return one
+    # Under the first WHEN.
+    return _case(expression, _line(12))
+
+
+def _star(star: ast.Star, broken: Broken) -> str:
+    """``*`` and what follows it; each on a line of its own where that is too long."""
+    parts = []
     if star.exclude:
         parts.append(f"EXCLUDE ({_names(star.exclude)})")
     if star.replace:
-        columns = ", ".join(
-            f"{format_expression(column.expression)} AS {format_identifier(column.alias)}"
-            for column in star.replace
-            if column.alias is not None
-        )
-        parts.append(f"REPLACE ({columns})")
+        texts = [(format_expression(column.expression), column.alias) for column in star.replace]
+        columns = [f"{text} AS {format_identifier(alias)}" for text, alias in texts if alias is not None]
+        one = f"REPLACE ({', '.join(columns)})"
+        if 9 + len(one) > WIDTH or broken(_spans(star.replace)):
+            width = _width(text for text, _ in texts)
+            columns = [_aliased(text, alias, width) for text, alias in texts if alias is not None]
+            one = f"REPLACE ({(',' + _line(18)).join(columns)})"
+        parts.append(one)
     if star.rename:
         renames = (f"{format_identifier(pair.old)} AS {format_identifier(pair.new)}" for pair in star.rename)
         parts.append(f"RENAME ({', '.join(renames)})")
-    return " ".join(parts)
+    one = " ".join(["*", *parts])
+    return one if 7 + len(one) <= WIDTH and "\n" not in one else f"* {_line(9).join(parts)}"
+
+
+def _line(indent: int) -> str:
+    """The beginning of a line."""
+    return "\n" + " " * indent
 
 
 def _names(identifiers: Iterable[ast.Identifier]) -> str:
@@ -222,7 +257,7 @@ def _atom(atom: ast.OptionAtom) -> str:
         case ast.Number(value):
             return write_number(value)
         case ast.Boolean(truth):
-            return "TRUE" if truth else "FALSE"
+            return "true" if truth else "false"
         case ast.DurationLiteral(amount, unit):
             return _duration(amount, unit)
 
@@ -257,8 +292,8 @@ def _written(expression: ast.Expression) -> tuple[int, str]:
             return _PRIMARY, _attribute(base.identifier) + "".join(_step(step) for step in steps)
         case ast.Call(name, arguments):
             return _PRIMARY, f"{name.name}({_arguments(arguments)})"
-        case ast.Case(operand, whens, otherwise):
-            return _PRIMARY, _case(operand, whens, otherwise)
+        case ast.Case():
+            return _PRIMARY, _case(expression)
         case ast.Cast(operand, type_name):
             return _PRIMARY, f"CAST({_expression(operand, _OR)} AS {type_name.name})"
         case ast.ListConstructor(items):
@@ -307,16 +342,16 @@ def _arguments(expressions: Iterable[ast.Expression]) -> str:
     return ", ".join(_expression(expression, _OR) for expression in expressions)
 
 
-def _case(operand: ast.Expression | None, whens: Iterable[ast.When], otherwise: ast.Expression | None) -> str:
-    parts = ["CASE"]
-    if operand is not None:
-        text = _expression(operand, _OR)
-        # An attribute called "when" would be read as the word.
-        parts.append(f"({text})" if re.match(r"when\b", text, re.IGNORECASE) else text)
-    parts += [f"WHEN {_expression(when.condition, _OR)} THEN {_expression(when.result, _OR)}" for when in whens]
-    if otherwise is not None:
-        parts.append(f"ELSE {_expression(otherwise, _OR)}")
-    return " ".join([*parts, "END"])
+def _case(case: ast.Case, apart: str = " ") -> str:
+    parts = [f"WHEN {_expression(when.condition, _OR)} THEN {_expression(when.result, _OR)}" for when in case.whens]
+    if case.otherwise is not None:
+        parts.append(f"ELSE {_expression(case.otherwise, _OR)}")
+    if case.operand is None:
+        return f"CASE {apart.join(parts)} END"
+    operand = _expression(case.operand, _OR)
+    # An attribute called "when" would be read as the word.
+    operand = f"({operand})" if re.match(r"when\b", operand, re.IGNORECASE) else operand
+    return f"CASE {apart.join([operand, *parts])} END"
 
 
 def _attribute(identifier: ast.Identifier) -> str:

@@ -307,6 +307,7 @@ def _description(table: Mapping[str, Any]) -> TableDescription:
             *indexes("GSI", table.get("GlobalSecondaryIndexes", [])),
             *indexes("LSI", table.get("LocalSecondaryIndexes", [])),
         ),
+        table_class=table.get("TableClassSummary", {}).get("TableClass") or "STANDARD",
     )
 
 

@@ -35,8 +35,8 @@ class Capacity(msgspec.Struct):
 
 
 class ScanAnswer(msgspec.Struct, rename="pascal"):
-    """A page of Scan: ``items`` is a list, of ``count`` items if the server counts well; ``last_evaluated_key`` is
-    empty on the last one."""
+    """A page of Scan or Query: ``items`` is a list, of ``count`` items if the server counts well;
+    ``last_evaluated_key`` is empty on the last one."""
 
     items: msgspec.Raw
     count: int
@@ -81,7 +81,8 @@ _attributes = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 
 def scan_body(fixed: str, segment: int, segments: int, start: bytes, limit: int | None = None) -> bytes:
-    """A Scan request of a segment from a position (a raw key; empty for the beginning)."""
+    """A Scan request of a segment, or a Query request, which has one, from a position (a raw key; empty for the
+    beginning)."""
     parts = [fixed[:-1]]
     if segments > 1:
         parts.append(f',"Segment":{segment},"TotalSegments":{segments}')
@@ -93,7 +94,7 @@ def scan_body(fixed: str, segment: int, segments: int, start: bytes, limit: int 
 
 
 def read_scan(body: bytes) -> ScanAnswer:
-    """Read an answer to Scan; raises ValueError for what is none.
+    """Read an answer to Scan or Query; raises ValueError for what is none.
 
     The items are counted where they are read: by the statement, or by ``read_page``.
     """
@@ -237,7 +238,7 @@ _batch_get = msgspec.json.Decoder(BatchGetAnswer)
 
 
 def batch_get_body(fixed: str, keys: Sequence[Mapping[str, Any]]) -> bytes:
-    """A BatchGetItem request of keys, with the projection of a Scan request; without its filter."""
+    """A BatchGetItem request of keys, with the projection of a Scan or Query request; without its filter."""
     scan = json.loads(fixed)
     wanted: dict[str, Any] = {"Keys": list(keys)}
     if (projection := scan.get("ProjectionExpression")) is not None:

@@ -1,0 +1,45 @@
+"""What ``ddbetl explain`` does before it explains: a price table, a sample.
+
+In: a plan. Out: a plan that knows more. Invariant: nothing is read before it is said what that costs.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from ddbetl.cli.terminal import err, page_width, wrapped
+from ddbetl.cli.wording import counted, units_of
+from ddbetl.plan.cost import sampling_cost
+
+if TYPE_CHECKING:
+    from ddbetl.api import Plan
+
+
+def with_prices(plan: Plan, file: str | None) -> Plan:
+    """The plan with the prices of a file."""
+    if file is None:
+        return plan
+    from ddbetl.plan.prices import parsed
+
+    try:
+        return replace(plan, prices=parsed(Path(file).read_text(encoding="utf-8-sig"), file))
+    except OSError as error:
+        raise click.BadParameter(f"{file}: {error.strerror}", param_hint="--prices") from None
+    except ValueError as error:
+        raise click.BadParameter(str(error), param_hint="--prices") from None
+
+
+def with_sample(plan: Plan, items: int) -> Plan:
+    """The plan with a sample of its sources."""
+    if not items:
+        return plan
+    tables = len(plan.physical.scans)
+    cost = sampling_cost(plan.physical, items)
+    units = f", about {units_of(round(cost, 1), 'read')}" if cost is not None else ""
+    each = "" if tables == 1 else f" of each of {tables} tables"
+    err(wrapped("", f"Sampling reads up to {counted(items, 'item')}{each}{units}.", page_width()))
+    return plan.sample(items)

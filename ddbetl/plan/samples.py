@@ -1,0 +1,198 @@
+"""What some items of the sources show of all of them.
+
+In: samples, measured by the engine. Out: ranges of what all rows will be, and warnings. Invariant: a sample says what
+was seen; whatever is said of the other items has a margin.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from math import sqrt
+
+from ddbetl.diagnostics import Diagnostic, did_you_mean
+from ddbetl.expressions.ir import Attribute, attributes
+from ddbetl.plan.logical import Table
+from ddbetl.plan.physical import TransformExec
+from ddbetl.plan.scope import written
+from ddbetl.source import Span
+from ddbetl.types import Type
+
+# Standard deviations of the margin: 95 of 100 samples are that near.
+MARGIN = 1.96
+# So many tables are named where an attribute has another type in them.
+TOLD = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Range:
+    """What is expected, with the least and the most that it will be."""
+
+    low: float
+    expected: float
+    high: float
+
+    def __add__(self, other: Range) -> Range:
+        return Range(self.low + other.low, self.expected + other.expected, self.high + other.high)
+
+    def __mul__(self, other: Range) -> Range:
+        """The product of two ranges of numbers that are not negative."""
+        return Range(self.low * other.low, self.expected * other.expected, self.high * other.high)
+
+    def at_most(self, limit: float) -> Range:
+        return Range(min(self.low, limit), min(self.expected, limit), min(self.high, limit))
+
+    @property
+    def exact(self) -> bool:
+        return self.low == self.expected == self.high
+
+
+def exactly(value: float) -> Range:
+    """A range of one value."""
+    return Range(value, value, value)
+
+
+NOTHING = exactly(0.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Units:
+    """Units of a sample's rows, added up: ``put``: to write them as new items; ``indexes``: into the indexes as well;
+    ``compare``: to read items that are as large."""
+
+    put: int = 0
+    indexes: int = 0
+    compare: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why ``count`` of a sample's items cannot be written; ``span``: the expression's place in the spec."""
+
+    code: str
+    message: str
+    span: Span | None
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """Some items of a source table.
+
+    ``items``: how many; ``whole``: there are no others. ``cost``: the read units of reading them. ``size``: their bytes
+    as DynamoDB counts. ``rows`` of them would be written; ``units``: what these cost. ``types``: of each attribute, the
+    items that have it, by type.
+    """
+
+    table: Table
+    items: int
+    whole: bool
+    cost: float
+    size: int
+    rows: int
+    units: Units
+    failures: tuple[Failure, ...]
+    types: Mapping[str, Mapping[Type, int]]
+
+    @property
+    def share(self) -> float:
+        """The share of the items that become rows."""
+        return self.rows / self.items if self.items else 0.0
+
+
+def rows_of(items: Sequence[float], samples: Sequence[Sample]) -> Range:
+    """How many rows so many items of each table become, by a sample of each."""
+    expected = sum(count * sample.share for count, sample in zip(items, samples, strict=True))
+    variance = 0.0
+    for count, sample in zip(items, samples, strict=True):
+        if not sample.whole:
+            # As if four more items had been seen, of which two are rows (Agresti and Coull): few items that are all
+            # alike do not make sure that the others are.
+            share = (sample.rows + 2) / (sample.items + 4)
+            variance += count**2 * share * (1 - share) / (sample.items + 4)
+    margin = MARGIN * sqrt(variance)
+    # What was seen, is there.
+    seen = sum(sample.rows for sample in samples)
+    most = sum(max(0.0, count - (sample.items - sample.rows)) for count, sample in zip(items, samples, strict=True))
+    low, high = max(seen, expected - margin), min(max(seen, most), expected + margin)
+    return Range(min(low, expected), expected, max(high, expected))
+
+
+def mean(samples: Iterable[Sample], weights: Iterable[float], unit: str) -> float:
+    """Units of a row of all tables, by their samples; ``weights``: the items of each table."""
+    units = rows = 0.0
+    for sample, weight in zip(samples, weights, strict=True):
+        if sample.items:
+            units += weight * getattr(sample.units, unit) / sample.items
+            rows += weight * sample.share
+    return units / rows if rows else 0.0
+
+
+# Warnings
+
+
+def warnings(transform: TransformExec, samples: Sequence[Sample]) -> Iterator[Diagnostic]:
+    """What looks wrong in the items, of all attributes that the spec reads by their names, and of its rows."""
+    seen = [sample for sample in samples if sample.items]
+    names = {name for sample in seen for name in sample.types}
+    roots = [column.expression for column in transform.projection.columns]
+    if transform.predicate is not None:
+        roots.append(transform.predicate)
+    read = {attribute.name: attribute for root in reversed(roots) for attribute in reversed([*attributes(root)])}
+    if seen:
+        for attribute in sorted(read.values(), key=lambda one: one.span.start):
+            if attribute.name in names:
+                yield from _drift(attribute, seen)
+            else:
+                yield _missing(attribute, names, sum(sample.items for sample in seen))
+    yield from _failing(seen)
+
+
+def _missing(attribute: Attribute, names: Iterable[str], items: int) -> Diagnostic:
+    message = f"none of {items:,} sampled items has {written(attribute.name)}"
+    hint = did_you_mean(attribute.name, names) or "names are case-sensitive; items that are rare may have it"
+    return Diagnostic("W0202", message, attribute.span, hint)
+
+
+def _drift(attribute: Attribute, samples: Sequence[Sample]) -> Iterator[Diagnostic]:
+    """A warning where the items have an attribute with several types; NULL is no type of its own."""
+    counts = [(sample.table.name, _known(sample.types.get(attribute.name, {}))) for sample in samples]
+    total: dict[Type, int] = {}
+    for _, types in counts:
+        for type_, count in types.items():
+            total[type_] = total.get(type_, 0) + count
+    if len(total) < 2:
+        return
+    usual = max(total, key=lambda type_: total[type_])
+    name, others = written(attribute.name), [(table, types) for table, types in counts if types.keys() - {usual}]
+    told = [f"{_types(types)} in {table}" for table, types in others[:TOLD]]
+    if len(others) > TOLD:
+        told.append(f"of several types in {len(others) - TOLD} more tables")
+    elsewhere = f", {usual} elsewhere" if len(others) < sum(1 for _, types in counts if types) else ""
+    hint = f"attribute_type({name}) tells them apart, CASE treats each as it should be"
+    yield Diagnostic("W0201", f"{name} is {', '.join(told)}{elsewhere}", attribute.span, hint)
+
+
+def _known(types: Mapping[Type, int]) -> dict[Type, int]:
+    return {type_: count for type_, count in types.items() if type_ is not Type.NULL}
+
+
+def _types(types: Mapping[Type, int]) -> str:
+    ordered = sorted(types, key=lambda type_: (-types[type_], str(type_)))
+    if len(ordered) == 1:
+        return str(ordered[0])
+    total = sum(types.values())
+    return " and ".join(f"{type_} ({types[type_]:,} of {total:,})" for type_ in ordered)
+
+
+def _failing(samples: Sequence[Sample]) -> Iterator[Diagnostic]:
+    """A warning for each cause by which sampled items would not be written."""
+    items = sum(sample.items for sample in samples)
+    found: dict[tuple[str, Span | None], tuple[int, str]] = {}
+    for sample in samples:
+        for failure in sample.failures:
+            count, message = found.get((failure.code, failure.span), (0, failure.message))
+            found[failure.code, failure.span] = (count + failure.count, message)
+    for (code, span), (count, message) in sorted(found.items(), key=lambda pair: -pair[1][0]):
+        whole = f"{count:,} of {items:,} sampled items cannot be written"
+        yield Diagnostic("W0203", f"{whole}: {message} ({code})", span, "ddbetl preview shows such items")

@@ -1,0 +1,163 @@
+"""The units of writing a plan's rows.
+
+In: how many rows there are and what they are made of, by assumption or by samples. Out: ranges of write units, and of
+the read units of comparing. Invariant: each action costs what the engine sends for it; see ddbetl.engine.writing,
+conflicts and merging.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ddbetl.expressions.writing import Action
+from ddbetl.plan.budget import STRONG_BYTES
+from ddbetl.plan.physical import PhysicalPlan, WriteExec
+from ddbetl.plan.samples import NOTHING, Range, Sample, exactly, mean
+
+# Bytes that a write unit writes.
+WRITE_BYTES = 1024
+# The share of rows that are there already from which on a run asks before it inserts; and so many rows go by before it
+# knows, at the least. See ddbetl.engine.conflicts and merging, which learn it from batch to batch.
+ASK_FIRST = 1 / 6
+LEARNING = 200
+LEARNING_MERGE = 550
+# Write units of an attempt that meets no item.
+MISS = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """What is read of a table: its items, the units, the mean size of an item; None where that is not known.
+    ``uncounted``: DynamoDB says 0."""
+
+    items: Range | None
+    units: Range | None
+    size: float
+    assumptions: tuple[str, ...] = ()
+    uncounted: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Writing:
+    """Write units of the rows, and read units of comparing them with what is there."""
+
+    writes: Range
+    reads: Range
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    """Units of a row: to put it as a new item, to change or delete the ``item`` that is there, to read that."""
+
+    put: Range
+    item: Range
+    compare: Range
+
+
+def writing(
+    plan: PhysicalPlan, rows: Range, sources: Sequence[Source], samples: Sequence[Sample], assumptions: list[str]
+) -> Writing:
+    """Units of writing the rows, and of comparing them with what is there."""
+    write = plan.write
+    assert write is not None
+    put, compare = _measured(write, sources, samples) if samples else _assumed(plan, write, sources, assumptions)
+    row = _Row(put, _item(write), compare)
+    there = _there(write, rows, assumptions)
+    low, expected, high = (
+        _cost(write.action, getattr(rows, end), getattr(there, end), row, end) for end in ("low", "expected", "high")
+    )
+    ends = [_cost(write.action, rows.high, share, row, "high") for share in (there.low, there.high, _worst(there))]
+    least = [_cost(write.action, rows.low, share, row, "low") for share in (there.low, there.high)]
+    return Writing(
+        Range(min(c[0] for c in (low, *least)), expected[0], max(c[0] for c in (high, expected, *ends))),
+        Range(min(c[1] for c in (low, *least)), expected[1], max(c[1] for c in (high, expected, *ends))),
+    )
+
+
+def _worst(there: Range) -> float:
+    """The share of rows that are there at which a row is most often tried in vain."""
+    return min(max(ASK_FIRST, there.low), there.high)
+
+
+def _there(write: WriteExec, rows: Range, assumptions: list[str]) -> Range:
+    """The share of the rows whose key has an item in the target already."""
+    description = write.table.description
+    items = description.items if description is not None else 0
+    if not items:
+        if write.create is None and write.action is not Action.REPLACE:
+            assumptions.append(f"{write.table.name} is empty, as DynamoDB counted")
+        return NOTHING
+    most = min(1.0, items / rows.expected) if rows.expected else 1.0
+    if write.action in (Action.MERGE, Action.MERGE_EXISTING, Action.DELETE):
+        assumptions.append(f"as many rows as can be have an item in {write.table.name}")
+        return Range(0.0, most, most)
+    if write.action is not Action.REPLACE:
+        assumptions.append(f"no row has an item in {write.table.name} yet")
+    return Range(0.0, 0.0, most)
+
+
+def _cost(action: Action, rows: float, there: float, row: _Row, end: str) -> tuple[float, float]:
+    """Write and read units of so many rows, of which the share ``there`` have an item already."""
+    put, item, compare = (getattr(one, end) for one in (row.put, row.item, row.compare))
+    match action:
+        case Action.REPLACE:
+            return rows * put, 0.0
+        case Action.DELETE | Action.MERGE_EXISTING:
+            return rows * (there * item + (1 - there) * MISS), 0.0
+        case Action.MERGE:
+            # What is tried first is what succeeds more often, once that is known.
+            tried = rows if there >= 1 / 2 else min(rows, LEARNING_MERGE)
+            first = tried * (there * item + (1 - there) * (MISS + put))
+            return first + (rows - tried) * ((1 - there) * put + there * (MISS + item)), 0.0
+    tried = rows if there <= ASK_FIRST else min(rows, LEARNING)
+    writes = tried * put + (rows - tried) * (1 - there) * put
+    reads = (tried * there + rows - tried) * compare
+    if action is Action.KEEP_NEWEST:
+        # All rows may be newer.
+        writes += rows * there * put * (end != "low")
+    return writes, reads
+
+
+def _measured(write: WriteExec, sources: Sequence[Source], samples: Sequence[Sample]) -> tuple[Range, Range]:
+    """Units of putting a row, and of comparing it, by the samples."""
+    items = [source.items.expected if source.items is not None else 0.0 for source in sources]
+    put, indexes = mean(samples, items, "put"), mean(samples, items, "indexes")
+    # Where an item is replaced, an index may have nothing to do, or an entry to delete as well.
+    new = write.table.description is None or not write.table.description.items
+    whole = exactly(put + indexes) if new else Range(put, put + indexes, put + 2 * indexes)
+    return whole, exactly(mean(samples, items, "compare"))
+
+
+def _assumed(
+    plan: PhysicalPlan, write: WriteExec, sources: Sequence[Source], assumptions: list[str]
+) -> tuple[Range, Range]:
+    """Units of putting a row, and of comparing it, by the sizes of the sources' items."""
+    items = sum(source.items.expected for source in sources if source.items is not None)
+    size = sum(s.size * s.items.expected for s in sources if s.items is not None) / items if items else 0.0
+    if write.action is Action.DELETE:
+        return exactly(MISS), NOTHING
+    star = plan.transform.projection.star is not None
+    assumptions.append(f"a row is as large as the item that it is made of{'' if star else ', at most'}")
+    put = _sized(size, WRITE_BYTES, star)
+    if write.indexes:
+        assumptions.append("a row gets into every index that it can get into")
+    return _with_indexes(put, write.indexes), _sized(size, STRONG_BYTES, star)
+
+
+def _item(write: WriteExec) -> Range:
+    """Units of changing or deleting an item that is as large as the target's are."""
+    description = write.table.description
+    size = description.size / description.items if description is not None and description.items else 0.0
+    return _with_indexes(_sized(size, WRITE_BYTES, True), write.indexes)
+
+
+def _with_indexes(units: Range, indexes: int) -> Range:
+    """Units of an item and of its entries in so many indexes, which are no larger."""
+    return Range(units.low, units.expected * (1 + indexes), units.high * (1 + 2 * indexes))
+
+
+def _sized(size: float, unit: int, known: bool) -> Range:
+    """Units of items of a mean size, each of which is rounded up: that is at most one unit more."""
+    units = size / unit
+    return Range(max(1.0, units) if known else 1.0, 1.0 if units <= 1 else units + 0.5, units + 1)
