@@ -29,7 +29,7 @@ from ddbetl.plan.catalog import Connection, Site
 from ddbetl.plan.cost import Estimate
 from ddbetl.plan.physical import PhysicalPlan
 from ddbetl.plan.prices import Prices, shipped
-from ddbetl.plan.samples import Sample, warnings
+from ddbetl.plan.samples import Samples, warnings
 from ddbetl.source import SourceText
 from ddbetl.types import Timestamp
 
@@ -62,14 +62,15 @@ OFFLINE = "the plan was made offline, by check: compile looks the tables up"
 @dataclass(frozen=True, slots=True)
 class Plan:
     """A compiled spec. ``sites``: where its connections lead; empty when it was made offline. ``rejects``: the file of
-    rejects whose rows alone are read; see ``over``. ``samples``: of each source, where they were asked for.
+    rejects whose rows alone are read; see ``over``. ``samples``: of its tables, if they were asked
+    for.
     ``prices``: what units cost."""
 
     physical: PhysicalPlan
     inputs: Inputs
     sites: Mapping[Connection, Site] = field(default_factory=dict)
     rejects: Path | None = None
-    samples: tuple[Sample, ...] = ()
+    samples: Samples | None = None
     prices: Prices = field(default_factory=shipped)
     _answers: Answers | None = field(default=None, repr=False, compare=False)
 
@@ -128,7 +129,8 @@ class Plan:
         return cost.estimate(self.physical, self.sites, self.prices, self.samples)
 
     def sample(self, items: int = 100) -> Plan:
-        """Read up to so many items of each source; the plan with what they show, for explain and estimate.
+        """Read up to so many items of each source, and what the target has in the places of as many rows; the plan with
+        what they show, for explain and estimate.
 
         What looks wrong in them is among its warnings. Raises JobFailed for a plan that was made offline.
         """
@@ -138,8 +140,8 @@ class Plan:
         access = self._access(connections=4)
         return self._sampled(run_async(lambda: sample(self.physical, access, items)))
 
-    def _sampled(self, found: tuple[Sample, ...]) -> Plan:
-        more = tuple(warnings(self.physical.transform, found))
+    def _sampled(self, found: Samples) -> Plan:
+        more = tuple(warnings(self.physical.transform, found.sources))
         physical = replace(self.physical, warnings=(*self.physical.warnings, *more))
         return replace(self, physical=physical, samples=found)
 
@@ -227,7 +229,7 @@ class Plan:
                 known = scan.table.description
                 described = replace(known, items=count, size=0) if known is not None else None
                 scans.append(replace(scan, table=replace(scan.table, description=described)))
-        return replace(self, physical=replace(self.physical, scans=tuple(scans)), rejects=path, samples=())
+        return replace(self, physical=replace(self.physical, scans=tuple(scans)), rejects=path, samples=None)
 
     def run(
         self,

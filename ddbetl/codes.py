@@ -2,7 +2,7 @@
 
 ``docs/errors.md`` is generated from this table. A code is never used for two things and never reused. E01 is syntax,
 E02 names and declarations, E03 types and functions, E04 tables and keys, E05 options, E06 what is not built yet,
-W01 warnings, R01 errors of single rows (they end up in the rejects).
+W01 warnings, W02 warnings that take a sample, R01 errors of single rows (they end up in the rejects).
 """
 
 from __future__ import annotations
@@ -893,6 +893,33 @@ makes a copy. Nothing is said of a target that is to be made, or of which the cr
     ),
 )
 
-ALL = (*SYNTAX, *NAMES, *TYPES, *TABLES, *OPTIONS, *LATER, *WARNINGS, *ROWS, *ITEMS)
+SAMPLED: tuple[Code, ...] = (
+    Code(
+        "W0201",
+        "Attribute of several types",
+        """Sampled items have an attribute that the spec names with different types: often a table of another month, or
+items that another program wrote. `NULL` does not count. A function that takes one of the types rejects the rows with
+another; a copied attribute keeps the type that each item has. `attribute_type(x)` tells them apart, and `CASE` treats
+each as it should be. Only `ddbetl explain --sample` looks at items.
+""",
+    ),
+    Code(
+        "W0202",
+        "Attribute that no sampled item has",
+        """The spec names an attribute, and none of the items that were sampled has it: the name is probably misspelled,
+or in the other case. A rare attribute may be in others; a larger `--sample` looks at more items.
+""",
+    ),
+    Code(
+        "W0203",
+        "Sampled items that cannot be written",
+        """Of the sampled items, so many would become rejects, for the reason that the message gives, with its code. It
+is the first item's reason; `ddbetl preview` shows more of them. A run stops where more rows are rejected than
+`max_rejects` allows.
+""",
+    ),
+)
+
+ALL = (*SYNTAX, *NAMES, *TYPES, *TABLES, *OPTIONS, *LATER, *WARNINGS, *SAMPLED, *ROWS, *ITEMS)
 CODES: dict[str, Code] = {code.code: code for code in ALL}
 assert len(CODES) == len(ALL)

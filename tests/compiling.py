@@ -7,6 +7,7 @@ knows the catalog's tables in every region and of every profile; one without is 
 from __future__ import annotations
 
 import argparse
+import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -18,9 +19,11 @@ from cases import Case, tables
 from ddbetl import api
 from ddbetl.connectors.dynamodb import control
 from ddbetl.connectors.dynamodb.control import _description
+from ddbetl.engine.measuring import measured
 from ddbetl.expressions.ir import Attribute, Call, Constant, Expression
 from ddbetl.plan.catalog import Catalog, Connection, Site, TableDescription
 from ddbetl.plan.logical import Filter, Limit, LogicalPlan, Node, Project, TableScan, Write
+from ddbetl.plan.samples import Samples
 from ddbetl.types import Timestamp
 
 # 2017-06-01T12:00:00Z
@@ -130,7 +133,18 @@ def plan(case: Case) -> api.Plan:
         if text is None:
             return api.check(case.spec, now=NOW, **arguments(case))
         with control_plane(text):
-            return api.compile(case.spec, now=NOW, **arguments(case))
+            return sampled(case, api.compile(case.spec, now=NOW, **arguments(case)))
+
+
+def sampled(case: Case, found: api.Plan) -> api.Plan:
+    """The plan with a sample, where the case has items: these are the sample, each of half a read unit."""
+    if not case.items:
+        return found
+    sources = []
+    for read in found.physical.scans:
+        items = [json.dumps(item).encode() for item in case.items.get(read.table.name, [])]
+        sources.append(measured(found.physical, read, items, False, len(items) / 2)[0])
+    return found._sampled(Samples(tuple(sources)))
 
 
 # The logical plan as text

@@ -34,10 +34,10 @@ class Data:
         return ddbetl.compile(text, endpoint_url=self.server.endpoint_url)
 
 
-def order(number: int, text: int) -> tables.Item:
+def order(number: int, text: int, customer: str = "C") -> tables.Item:
     """An item of some hundred bytes, every third of them large; every fourth is of 2016."""
     item: tables.Item = {
-        "CustomerID": {"S": f"C{number:06}"},
+        "CustomerID": {"S": f"{customer}{number:06}"},
         "DateTime": {"S": f"{2016 if number % 4 == 0 else 2017}-03-01T08:{number % 60:02}:00Z"},
         "Note": {"S": "x" * (text + (2000 if number % 3 == 0 else number % 50))},
     }
@@ -55,7 +55,7 @@ def data(running_server: object) -> Data:
     for name, text in (("A", 200), ("B", 900)):
         tables.create(server, f"{prefix}{name}", ("CustomerID", "S"), ("DateTime", "S"))
         numbers = range(COUNT if name == "A" else COUNT // 2)
-        items = [order(number, text) for number in numbers]
+        items = [order(number, text, "C" if name == "A" else "D") for number in numbers]
         shuffled.shuffle(items)
         tables.fill(server, f"{prefix}{name}", items)
     by_day = {

@@ -5,20 +5,27 @@ from __future__ import annotations
 import ast as python
 import json
 import re
+from collections.abc import Sequence
+from contextlib import suppress
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
 import boto3
 import pytest
+import reference
 from botocore import xform_name
 from click.testing import CliRunner, Result
 from compiling import ACCOUNT, control_plane
+from fake_dynamodb import Call, Fake
+from row_writing import Item, batches_of, write_to_fake
 
 from ddbetl import api
 from ddbetl.cli.commands import cli
 from ddbetl.cli.exit_codes import ExitCode
-from ddbetl.expressions.writing import Action, Entry
+from ddbetl.engine.batches import Batch, Batching
+from ddbetl.errors import JobFailed
+from ddbetl.expressions.writing import Action, Entry, Form
 from ddbetl.plan import iam
 from ddbetl.plan.names import pattern
 from ddbetl.source import SourceText
@@ -103,6 +110,36 @@ def test_everything_that_is_sent_is_granted_and_nothing_else() -> None:
         can_be.update(actions)
     assert can_be == sent()
     assert set(iam.WRITING) == set(Action)
+
+
+def row(number: int, version: int) -> Item:
+    return {"id": {"S": f"c{number}"}, "at": {"N": str(number)}, "v": {"N": str(version)}}
+
+
+def alone(form: Form, rows: Sequence[Item]) -> list[Batch]:
+    """Rows as batches of one, as if no statement could say them."""
+    entries = [json.dumps({"PutRequest": {"Item": item}}).encode() for item in rows]
+    return [Batch(Batching(form).body([entry]), (n,), 1.0, single=True) for n, entry in enumerate(entries)]
+
+
+@pytest.mark.parametrize("action", Action)
+def test_an_action_sends_what_is_granted_for_it_and_everything_of_that(action: Action, tmp_path: Path) -> None:
+    known = {reference.comparable({"id": r["id"], "at": r["at"]}): r for r in (row(1, 1), row(2, 9))}
+    rows = [row(n, 5) if action is not Action.DELETE else {"id": {"S": f"c{n}"}, "at": {"N": str(n)}} for n in range(4)]
+    seen: list[Call] = []
+    singly = action not in (Action.REPLACE, Action.DELETE)
+    for made in (batches_of, alone) if singly else (batches_of,):
+        fake = Fake({}, fault=seen.append, items=dict(known))
+        newest = "v" if action is Action.KEEP_NEWEST else None
+        with suppress(JobFailed):
+            write_to_fake(fake, tmp_path, action, rows, newest, made=made)
+    named = set()
+    for call in seen:
+        if call.operation != "BatchExecuteStatement":
+            named.add(call.operation)
+        for one in call.body.get("Statements", ()):
+            named.add({"INSERT": "PartiQLInsert", "UPDATE": "PartiQLUpdate"}[one["Statement"].split()[0]])
+    assert named == set(iam.WRITING[action])
 
 
 def test_a_role_is_assumed_by_the_code_that_iam_grants_it_for() -> None:

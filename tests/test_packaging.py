@@ -103,7 +103,7 @@ def test_the_wheel_holds_the_package_and_nothing_else(installed: Installed) -> N
     with zipfile.ZipFile(installed.wheel) as wheel:
         names = {name for name in wheel.namelist() if ".dist-info/" not in name}
     modules = {path.relative_to(ROOT).as_posix() for path in (ROOT / "ddbetl").rglob("*.py")}
-    files = {"ddbetl/_grammar/ddbetl.lark", "ddbetl/demo/anniversary_promo.ddbetl"}
+    files = {"ddbetl/_grammar/ddbetl.lark", "ddbetl/demo/anniversary_promo.ddbetl", "ddbetl/plan/prices.json"}
     assert modules | files <= names
     assert {name for name in names - modules - files if not name.endswith("py.typed")} == set()
 

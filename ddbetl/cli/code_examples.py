@@ -460,15 +460,18 @@ EXAMPLES: dict[str, CodeExample] = {
         '  = @function(…, name="other_name") gives it another name',
     ),
     'E0301': CodeExample(
-        "SELECT CASE foo(x) WHEN 1 THEN 'a' WHEN 2 THEN 'b' END AS c\n"
-        'FROM   Orders\n'
-        'WHERE  bar(x) BETWEEN 1 AND 2 AND baz(x) NOT IN (1, 2, 3)',
-        'error[E0301]: there is no function foo\n'
-        ' --> <spec>:1:13\n'
+        'SELECT lenght(OrderID)          AS a,\n'
+        '       unix_timestamp(DateTime) AS b,\n'
+        '       count(OrderID)           AS c,\n'
+        '       frobnicate(x, upcase(y)) AS d,\n'
+        '       nvl(x, 0)                AS e\n'
+        'FROM   Orders',
+        'error[E0301]: there is no function lenght\n'
+        ' --> <spec>:1:8\n'
         '  |\n'
-        "1 | SELECT CASE foo(x) WHEN 1 THEN 'a' WHEN 2 THEN 'b' END AS c\n"
-        '  |             ^^^\n'
-        '  = `ddbetl functions` lists them all',
+        '1 | SELECT lenght(OrderID)          AS a,\n'
+        '  |        ^^^^^^\n'
+        '  = did you mean length?',
     ),
     'E0302': CodeExample(
         'SELECT length(OrderID, 5) AS a,\n'
@@ -933,6 +936,33 @@ EXAMPLES: dict[str, CodeExample] = {
         'INSERT INTO Archive SELECT * FROM Orders ON CONFLICT REPLACE',
         'warning[W0110]: what the run overwrites in Archive cannot be restored: its point-in-time recovery is off\n'
         ' = switch it on first, or make a backup, if that matters',
+    ),
+    'W0201': CodeExample(
+        'SELECT CustomerID, epoch(DateTime) AS Made, Total FROM Tracker_*',
+        'warning[W0201]: DateTime is NUMBER in Tracker_201501, STRING elsewhere\n'
+        ' --> <spec>:1:26\n'
+        '  |\n'
+        '1 | SELECT CustomerID, epoch(DateTime) AS Made, Total FROM Tracker_*\n'
+        '  |                          ^^^^^^^^\n'
+        '  = attribute_type(DateTime) tells them apart, CASE treats each as it should be',
+    ),
+    'W0202': CodeExample(
+        'INSERT INTO Archive SELECT OrderID, customerID AS Customer, length(Vat) AS n FROM Orders ON CONFLICT REPLACE',
+        'warning[W0202]: none of 2 sampled items has customerID\n'
+        ' --> <spec>:1:37\n'
+        '  |\n'
+        '1 | INSERT INTO Archive SELECT OrderID, customerID AS Customer, length(Vat) AS n FROM Orders ON CONFLICT REPLACE\n'
+        '  |                                     ^^^^^^^^^^\n'
+        '  = did you mean CustomerID?',
+    ),
+    'W0203': CodeExample(
+        'INSERT INTO Archive SELECT OrderID, epoch(Made) AS Made, to_number(Total) AS Total FROM Orders ON CONFLICT REPLACE',
+        'warning[W0203]: 2 of 4 sampled items cannot be written: Made: "yesterday" is not an ISO-8601 time at position 0 (expected a digit of the year) (R0107)\n'
+        ' --> <spec>:1:37\n'
+        '  |\n'
+        '1 | INSERT INTO Archive SELECT OrderID, epoch(Made) AS Made, to_number(Total) AS Total FROM Orders ON CONFLICT RE…\n'
+        '  |                                     ^^^^^^^^^^^^^^^^^^^\n'
+        '  = ddbetl preview shows such items',
     ),
     'R0101': CodeExample(
         'length(OrderID)',

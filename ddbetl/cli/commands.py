@@ -145,9 +145,11 @@ def explain(inputs: Inputs, sample: int, prices: str | None, as_json: bool) -> N
     filters, how each column is computed, rates; what reading and writing cost in units and dollars, and how long it
     takes. With --sample the first items of each table are read, which costs some read units.
     """
-    from ddbetl.cli.explain import with_prices, with_sample
+    from ddbetl.cli.explain import read_prices, with_sample
+    from ddbetl.plan.prices import shipped
 
-    plan = with_sample(with_prices(compiled(inputs, warn=False), prices), sample)
+    known = read_prices(prices) if prices is not None else shipped()
+    plan = with_sample(replace(compiled(inputs, warn=False), prices=known), sample)
     if as_json:
         out(json_text(plan.explain_json()))
     else:

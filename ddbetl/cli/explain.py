@@ -1,11 +1,10 @@
-"""What ``ddbetl explain`` does before it explains: a price table, a sample.
+"""What ``ddbetl explain`` does before it explains: it reads a price table, and takes a sample.
 
-In: a plan. Out: a plan that knows more. Invariant: nothing is read before it is said what that costs.
+In: a file; a plan. Out: prices; a plan that knows more. Invariant: nothing is read before it is said what that costs.
 """
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,16 +16,15 @@ from ddbetl.plan.cost import sampling_cost
 
 if TYPE_CHECKING:
     from ddbetl.api import Plan
+    from ddbetl.plan.prices import Prices
 
 
-def with_prices(plan: Plan, file: str | None) -> Plan:
-    """The plan with the prices of a file."""
-    if file is None:
-        return plan
+def read_prices(file: str) -> Prices:
+    """The price table of a file."""
     from ddbetl.plan.prices import parsed
 
     try:
-        return replace(plan, prices=parsed(Path(file).read_text(encoding="utf-8-sig"), file))
+        return parsed(Path(file).read_text(encoding="utf-8-sig"), file)
     except OSError as error:
         raise click.BadParameter(f"{file}: {error.strerror}", param_hint="--prices") from None
     except ValueError as error:

@@ -45,7 +45,8 @@ def iam(inputs: Inputs, offline: bool) -> None:
 
     \b
       ddbetl iam promo.ddbetl -p domain=Devo > policy.json
-      aws iam put-role-policy --role-name ddbetl --policy-name promo --policy-document file://policy.json
+      aws iam create-policy --policy-name promo \\
+          --policy-document file://policy.json
     """
     from ddbetl.cli.iam import documents
 

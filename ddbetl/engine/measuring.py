@@ -10,7 +10,7 @@ import json
 import re
 import time
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields
 from typing import Any
 
@@ -18,36 +18,49 @@ import msgspec
 
 from ddbetl.connectors.dynamodb.access import Access
 from ddbetl.connectors.dynamodb.budget import Budget
-from ddbetl.connectors.dynamodb.requests import scan_body
+from ddbetl.connectors.dynamodb.failures import MalformedResponse
+from ddbetl.connectors.dynamodb.requests import BatchGetAnswer, batch_get_body, read_batch_get, scan_body
+from ddbetl.connectors.dynamodb.retry import retrying
 from ddbetl.connectors.dynamodb.wire import WireClient
-from ddbetl.engine.batches import write_units
-from ddbetl.engine.peek import peek
+from ddbetl.engine.batches import Batching, write_units
+from ddbetl.engine.peek import PATIENCE, peek
 from ddbetl.engine.rows import Filtered, Row, RowEvaluator, RowFailure, decode_item, item_size
+from ddbetl.expressions.writing import ENTRIES, Action, Form
 from ddbetl.functions.model import RowContext
 from ddbetl.plan.budget import STRONG_BYTES
 from ddbetl.plan.catalog import Connection, IndexDescription
-from ddbetl.plan.physical import PhysicalPlan, ReadExec, ScanExec, requests
-from ddbetl.plan.samples import Failure, Sample, Units
+from ddbetl.plan.cost import asks_target
+from ddbetl.plan.physical import PhysicalPlan, ReadExec, ScanExec, WriteExec, requests
+from ddbetl.plan.samples import Failure, Sample, Samples, TargetSample, Units
 from ddbetl.source import Span
 from ddbetl.types import TAG_OF, TAGS, Type
 
 # A large table is sampled in so many places, as neighbouring items may be alike.
 PLACES = 10
+# Keys of one BatchGetItem. Source: BatchGetItem API reference.
+MOST_KEYS = 100
 
 Item = Mapping[str, dict[str, Any]]
 
 
-async def sample(plan: PhysicalPlan, access: Mapping[Connection, Access], items: int) -> tuple[Sample, ...]:
-    """Read up to ``items`` items of each source, all of their attributes, and measure them."""
+async def sample(plan: PhysicalPlan, access: Mapping[Connection, Access], items: int) -> Samples:
+    """Read up to ``items`` items of each source, all of their attributes, and measure them; and what the target has at
+    the keys of as many of their rows."""
     clients = {connection: one.client() for connection, one in access.items()}
     try:
-        return tuple([await _sample(plan, read, clients[read.table.connection], items) for read in plan.scans])
+        found = [await _sample(plan, read, clients[read.table.connection], items) for read in plan.scans]
+        rows = {row.key: row for _, some in found for row in some}
+        target = None
+        if plan.write is not None and asks_target(plan):
+            chosen = list(rows.values())[:: max(1, -(-len(rows) // max(1, items)))]
+            target = await _target(plan.write, chosen, clients[plan.write.table.connection])
+        return Samples(tuple(one for one, _ in found), target)
     finally:
         for client in clients.values():
             await client.aclose()
 
 
-async def _sample(plan: PhysicalPlan, read: ReadExec, client: WireClient, items: int) -> Sample:
+async def _sample(plan: PhysicalPlan, read: ReadExec, client: WireClient, items: int) -> tuple[Sample, list[Row]]:
     budget = Budget(read.budget.units, clock=time.monotonic)
     description = read.table.description
     many = isinstance(read, ScanExec) and description is not None and description.items > PLACES * items
@@ -73,6 +86,39 @@ async def _sample(plan: PhysicalPlan, read: ReadExec, client: WireClient, items:
     return measured(plan, read, found, whole, cost)
 
 
+async def _target(write: WriteExec, rows: Sequence[Row], client: WireClient) -> TargetSample:
+    """What is in the target at the keys of some rows."""
+    form = Batching(Form(ENTRIES[write.action], write.table.name, write.key))
+    meter = _Meter(write)
+    asked = there = 0
+    cost = 0.0
+    for start in range(0, len(rows), MOST_KEYS):
+        some = {row.key: decode_item(row.item) for row in rows[start : start + MOST_KEYS]}
+        keys = [{name: item[name] for name in form.form.keys} for item in some.values()]
+        answer = await _exchange(client, batch_get_body(json.dumps({"TableName": write.table.name}), keys))
+        unread = answer.unprocessed_keys.get(write.table.name)
+        # What does not fit into the answer is left out: a sample is a sample.
+        asked += len(keys) - (len(unread.keys) if unread is not None else 0)
+        cost += answer.units or 0.0
+        for raw in answer.responses.get(write.table.name, ()):
+            item = decode_item(raw)
+            meter.over(item, some[form.key_of(item)])
+            there += 1
+    counts = meter.units()
+    return TargetSample(asked, there, cost, counts.put, counts.indexes, counts.compare)
+
+
+async def _exchange(client: WireClient, body: bytes) -> BatchGetAnswer:
+    async def exchange() -> BatchGetAnswer:
+        response = await client.request("BatchGetItem", body)
+        try:
+            return read_batch_get(response.body)
+        except ValueError as error:
+            raise MalformedResponse(f"the answer to BatchGetItem is not DynamoDB's: {error}") from error
+
+    return await retrying(exchange, PATIENCE)
+
+
 def unfiltered(request: str) -> str:
     """A Scan or Query request for whole items, of those that its key condition names."""
     given: dict[str, Any] = json.loads(request)
@@ -88,8 +134,8 @@ def unfiltered(request: str) -> str:
 
 def measured(
     plan: PhysicalPlan, read: ReadExec, raws: Iterable[bytes | msgspec.Raw], whole: bool, cost: float
-) -> Sample:
-    """What the items of a source are, and what the plan makes of them."""
+) -> tuple[Sample, list[Row]]:
+    """What the items of a source are, and the rows that the plan makes of them."""
     write = plan.write
     rows = RowEvaluator(
         plan.transform,
@@ -97,8 +143,9 @@ def measured(
         write.newest if write is not None else None,
         write.ttl_attribute if write is not None else None,
     )
-    context, meter = RowContext(read.table.name, plan.now), _Meter(plan)
-    items = size = made = 0
+    context, meter = RowContext(read.table.name, plan.now), _Meter(write)
+    items = size = 0
+    made: list[Row] = []
     types: dict[str, Counter[Type]] = {}
     failures: dict[tuple[str, Span | None], tuple[str, int]] = {}
     for raw in raws:
@@ -114,27 +161,41 @@ def measured(
                 first, count = failures.get((code, span), (message, 0))
                 failures[code, span] = first, count + 1
             case Row() as row:
-                made += 1
-                meter.add(row)
+                made.append(row)
+                meter.add(decode_item(row.item))
     told = tuple(Failure(code, first, span, count) for (code, span), (first, count) in failures.items())
-    return Sample(read.table, items, whole, cost, size, made, meter.units(), told, types)
+    return Sample(read.table, items, whole, cost, size, len(made), meter.units(), told, types), made
 
 
 class _Meter:
-    """Adds up the units of rows."""
+    """Adds up the units of rows of a target."""
 
-    def __init__(self, plan: PhysicalPlan) -> None:
-        write = plan.write
+    def __init__(self, write: WriteExec | None) -> None:
         description = write.table.description if write is not None else None
+        self._action = write.action if write is not None else None
         self._indexes = description.indexes if description is not None else ()
         self._key = frozenset(key.name for key in write.key) if write is not None else frozenset()
         self._counts: Counter[str] = Counter()
 
-    def add(self, row: Row) -> None:
-        item = decode_item(row.item)
-        self._counts["put"] += int(write_units(row.size))
+    def add(self, item: Item) -> None:
+        """Count a new item."""
+        self._count(item_size(item), item)
+
+    def over(self, there: Item, row: Item) -> None:
+        """Count an item that a row is written over, or that it deletes: the larger one is paid for."""
+        match self._action:
+            case Action.DELETE:
+                self._count(item_size(there), there)
+            case Action.MERGE | Action.MERGE_EXISTING:
+                merged = {**there, **row}
+                self._count(max(item_size(there), item_size(merged)), merged)
+            case _:
+                self._count(max(item_size(there), item_size(row)), row)
+
+    def _count(self, size: int, item: Item) -> None:
+        self._counts["put"] += int(write_units(size))
         self._counts["indexes"] += self._index_units(item)
-        self._counts["compare"] += max(1, -(-row.size // STRONG_BYTES))
+        self._counts["compare"] += max(1, -(-size // STRONG_BYTES))
 
     def units(self) -> Units:
         return Units(**{field.name: self._counts[field.name] for field in fields(Units)})

@@ -269,7 +269,7 @@ LPAD = _pad(
     (
         Example("lpad(to_string(n), 6, '0')", "'000017'", '{"n": {"N": "17"}}'),
         Example("lpad('1234567', 6, '0')", "'1234567'"),
-        Example("lpad('ab', 5)", "'   ab'"),
+        Example("length(lpad('ab', 5))", "5"),
     ),
 )
 

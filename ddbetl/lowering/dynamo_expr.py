@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal
+from itertools import accumulate
 
 from ddbetl.expressions.ir import Attribute, Call, Constant, Expression
 from ddbetl.functions.arithmetic import seconds
@@ -241,12 +242,13 @@ def _all(parts: list[_Ways], most: int) -> _Ways:
     true = all_of(*_first([part.true for part in parts], most))
     error: Condition = True
     keep: Condition = True
+    sizes = [(size(part.true, part.null), size(part.error), size(part.keep)) for part in parts]
     for count in range(len(parts), 0, -1):
         # The last operands are left out where there are too many: nothing is known of them then.
         some = parts if count == len(parts) else [*parts[:count], UNKNOWN]
-        reached = [size(*(p.true for p in some[:i]), *(p.null for p in some[:i])) for i in range(len(some))]
-        errors, keeps = (size(*conditions) for conditions in zip(*((p.error, p.keep) for p in some), strict=True))
-        if sum(reached) + errors + keeps <= most:
+        before = [reached for reached, _, _ in sizes[: len(some) - 1]]
+        errors, keeps = sum(one for _, one, _ in sizes[:count]), sum(one for _, _, one in sizes[:count])
+        if sum(accumulate(before)) + errors + keeps <= most:
             error = any_of(
                 *(all_of(*(any_of(p.true, p.null) for p in some[:i]), part.error) for i, part in enumerate(some))
             )
@@ -373,18 +375,16 @@ def _know_size(name: str, attribute: Attribute, operator: str, bound: Value) -> 
     The server's size of a text is no less than its characters and no more than their bytes.
     """
     assert isinstance(bound, Decimal)
-    asked = _operand(attribute, Type.STRING)
-    if name == "size":
-        # Only what has a size can be compared by it.
-        asked = _Operand(asked.there, Atom("size >=", attribute, (Decimal(0),)), asked.lost)
+    asked = _operand(attribute, *(_SIZED if name == "size" else (Type.STRING,)))
     if name == "length" and (operator, bound) in _EMPTY:
         return _or_else(asked, Atom("=", attribute, ("",)))
     if name == "length" and (_OPPOSITE[operator], bound) in _EMPTY:
         return _not_of(_know_size(name, attribute, _OPPOSITE[operator], bound))
     true, false = (_size_is(name, attribute, symbol, bound) for symbol in (operator, _OPPOSITE[operator]))
-    return asked.ways(all_of(asked.fits, true), all_of(asked.fits, false))
+    return asked.ways(*(asked.fits if condition is True else condition for condition in (true, false)))
 
 
+_SIZED = tuple(type_ for type_ in TAG_OF if type_ not in (Type.NUMBER, Type.BOOLEAN, Type.NULL))
 _EMPTY = (("<=", Decimal(0)), ("=", Decimal(0)), ("<", Decimal(1)))
 
 

@@ -65,17 +65,26 @@ _UNIT = re.compile(r"date_(?:trunc|part)\(\s*'(\w+)'", re.I)
 HINTS = {
     "reject": "the later of two such rows goes to the rejects (collisions = reject, the default)",
     "fail": "the first of such rows ends the run (collisions = fail)",
-    "allow": "the later of two such rows is written all the same, and counted (collisions = allow)",
 }
-NEWEST = "the newest of such rows stays, and the others are counted"
+# What becomes of all rows of one key where none is held back. They are sent in no particular order.
+ALLOWED = {
+    Action.REPLACE: "all are written, and the one that is sent last stays",
+    Action.SKIP: "the one that is sent first is written, and the others are skipped",
+    Action.REJECT: "the one that is sent first is written, and those that differ from it go to the rejects",
+    Action.KEEP_NEWEST: "the newest of them stays",
+    Action.MERGE: "each sets its columns, and the one that is sent last has the last word",
+    Action.MERGE_EXISTING: "each sets its columns, and the one that is sent last has the last word",
+}
 CHECK = "ddbetl check --collisions finds them"
 
 
 @dataclass(frozen=True, slots=True)
 class Collisions:
-    """``proof``: why no two rows can collide; empty where that is not proved. ``warning``: why they can, perhaps."""
+    """``proof``: why no two rows can collide; empty where that is not proved. ``harmless``: why it does not matter
+    whether they do. ``warning``: why they can, perhaps."""
 
     proof: str = ""
+    harmless: str = ""
     warning: Diagnostic | None = None
 
 
@@ -85,14 +94,15 @@ def collisions(found: Parts, key: tuple[KeyAttribute, ...]) -> Collisions:
     if write is None:
         return Collisions()
     if write.action is Action.DELETE:
-        return Collisions("two rows may delete one item")
+        return Collisions(harmless="two rows may delete one item")
     sources = [(t.name, t.description.key) for t in found.scan.tables if t.description is not None]
     if not key or len(sources) < len(found.scan.tables):
         return Collisions()
     origins = [found.project.projection.origin(attribute.name) for attribute in key]
-    kept = frozenset[str]().union(*map(_kept, origins))
+    typed = _typed([keys for _, keys in sources])
+    kept = frozenset[str]().union(*(_kept(one, typed) for one in origins))
     columns = [one for one in origins if isinstance(one, OutputColumn)]
-    losing = [column for column in columns if not _kept(column)]
+    losing = [column for column in columns if not _kept(column, typed)]
     lost = _lost(sources, kept)
     if lost:
         return Collisions(warning=_warning(write, *_why(lost, losing, columns)))
@@ -110,15 +120,27 @@ def collisions(found: Parts, key: tuple[KeyAttribute, ...]) -> Collisions:
 
 
 _JOINING = ("||", "concat")
-# Functions of one argument whose result says it whole, where the argument has one type, as a key has.
+# Functions of one argument whose result says it whole, where the argument has one type.
 _SAYING = ("to_string", "CAST AS STRING", "to_json", "to_base64", "to_hex")
 
 
-def _kept(origin: OutputColumn | str | None) -> frozenset[str]:
-    """The attributes of the item that are whole in an attribute of the output."""
-    if isinstance(origin, OutputColumn):
-        return _whole(origin.expression)
-    return frozenset(() if origin is None else (origin,))
+def _typed(keys: list[tuple[KeyAttribute, ...]]) -> frozenset[str]:
+    """The attributes that have one type in all items of all tables: those that every table has in its key, alike."""
+    return frozenset(one.name for one in frozenset(keys[0]).intersection(*keys))
+
+
+def _kept(origin: OutputColumn | str | None, typed: frozenset[str]) -> frozenset[str]:
+    """The attributes of the item that are whole in an attribute of the output: copied, whose type the target's key
+    says, or said by a function, which says ``'1'`` of two types."""
+    match origin:
+        case None:
+            return frozenset()
+        case OutputColumn(expression=Attribute(steps=())):
+            return _whole(origin.expression)
+        case OutputColumn():
+            return _whole(origin.expression) & typed
+        case name:
+            return frozenset((name,))
 
 
 def _whole(expression: Expression) -> frozenset[str]:
@@ -154,10 +176,11 @@ def _is_known(expression: Expression, kept: frozenset[str]) -> bool:
         case Constant():
             return True
         case Attribute():
-            return expression.name in kept
-        case Call():
-            contextual = any(candidate.implementation.context for candidate in expression.candidates)
-            return not contextual and all(_is_known(one, kept) for one in expression.arguments)
+            return not expression.steps and expression.name in kept
+        case Call() if expression.function.name in (*_JOINING, *_SAYING):
+            return all(_is_known(one, kept) for one in expression.arguments)
+        case _:
+            return False
 
 
 @dataclass(frozen=True, slots=True)
@@ -252,5 +275,12 @@ def _is_are(which: str) -> str:
 
 
 def _warning(write: Write, message: str, span: Span | None) -> Diagnostic:
-    hint = NEWEST if write.action is Action.KEEP_NEWEST else HINTS[write.collisions]
-    return Diagnostic("W0102", message, span, f"{hint}; {CHECK}")
+    return Diagnostic("W0102", message, span, f"{_hint(write)}; {CHECK}")
+
+
+def _hint(write: Write) -> str:
+    if write.action is Action.KEEP_NEWEST:
+        return "the newest of such rows stays, and the others are counted"
+    if write.collisions == "allow":
+        return f"such rows are counted: {ALLOWED[write.action]} (collisions = allow)"
+    return HINTS[write.collisions]

@@ -17,7 +17,7 @@ from ddbetl.plan.catalog import Connection, NewTable, Site, TableDescription
 from ddbetl.plan.pace import Faster, Load, Pace, pace
 from ddbetl.plan.physical import PhysicalPlan, QueryExec, ReadExec, ScanExec, WriteExec
 from ddbetl.plan.prices import MILLION, Prices
-from ddbetl.plan.samples import NOTHING, Range, Sample, exactly, rows_of
+from ddbetl.plan.samples import NOTHING, Range, Sample, Samples, exactly, rows_of
 from ddbetl.plan.write_cost import Source, writing
 
 # Bytes of a full page of Scan or Query, and how many are asked for at a time; see ddbetl.engine.reading.
@@ -85,12 +85,12 @@ def estimate(
     plan: PhysicalPlan,
     sites: Mapping[Connection, Site] | None = None,
     prices: Prices | None = None,
-    samples: Sequence[Sample] = (),
+    samples: Samples | None = None,
 ) -> Estimate:
-    """Estimate a job; ``samples``: of each of the plan's tables, or none."""
+    """Estimate a job, by samples if there are any."""
     if any(read.table.description is None for read in plan.scans):
         return Estimate(None, None, None)
-    measured: Sequence[Sample | None] = samples or (None,) * len(plan.scans)
+    measured = samples.sources if samples is not None else (None,) * len(plan.scans)
     strong = plan.logical.consistent_read
     sources = [_source(read, sample, strong) for read, sample in zip(plan.scans, measured, strict=True)]
     assumptions = [*_uncounted(plan, sources), *(said for source in sources for said in source.assumptions)]
@@ -126,21 +126,31 @@ def estimate(
         tuple(charges),
         pace(plan, loads, items) if read_units.expected else None,
         tuple(dict.fromkeys(assumptions)),
-        sum(sample.items for sample in samples),
-        sum(sample.cost for sample in samples),
+        samples.items if samples is not None else 0,
+        samples.cost if samples is not None else 0.0,
     )
 
 
 def sampling_cost(plan: PhysicalPlan, items: int) -> float | None:
-    """About what it costs to read so many items of each table; None where the tables' sizes are not known."""
-    total = 0.0
+    """About what it costs to read so many items of each table, and what the target has in their places; None where the
+    tables' sizes are not known."""
+    total, rows = 0.0, 0
     for read in plan.scans:
         description = read.table.description
         if description is None or not description.items:
             return None
         size = description.size / description.items * min(items, description.items)
         total += _round_up(size, read.segments if isinstance(read, QueryExec) else 1, plan.logical.consistent_read)
+        rows += min(items, description.items)
+    if asks_target(plan):
+        # Half a unit for each key, at the least.
+        total += min(rows, items) / 2
     return total
+
+
+def asks_target(plan: PhysicalPlan) -> bool:
+    """Whether a sample looks at what is in the target already."""
+    return plan.write is not None and plan.write.create is None and bool(plan.write.key)
 
 
 # Reading
@@ -200,12 +210,13 @@ def _uncounted(plan: PhysicalPlan, sources: Sequence[Source]) -> list[str]:
     return [f"{which} empty or too new to be counted"]
 
 
-def _rows(plan: PhysicalPlan, sources: Sequence[Source], samples: Sequence[Sample], assumptions: list[str]) -> Range:
+def _rows(plan: PhysicalPlan, sources: Sequence[Source], samples: Samples | None, assumptions: list[str]) -> Range:
     """How many items become rows, but for LIMIT."""
     items = sum((source.items for source in sources if source.items is not None), NOTHING)
-    if samples:
+    if samples is not None:
         low, expected, high = (
-            rows_of([getattr(source.items, end) for source in sources], samples) for end in ("low", "expected", "high")
+            rows_of([getattr(source.items, end) for source in sources], samples.sources)
+            for end in ("low", "expected", "high")
         )
         return Range(low.low, expected.expected, high.high)
     if plan.transform.predicate is None:

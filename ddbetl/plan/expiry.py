@@ -80,7 +80,10 @@ def _milliseconds(expression: Expression) -> Call | None:
 
 
 def not_expired(analysis: Analysis, name: str, found: Projection) -> ast.Expression | None:
-    """The condition that a row is not past its time of expiry, or has none; None where the column was reported."""
+    """The condition that a row is not past its time of expiry, or has none; None where the column was reported.
+
+    What is too little to be a time, a duration say, is not past: it stays, to be rejected.
+    """
     origin = found.origin(name)
     if origin is None:
         return None
@@ -94,7 +97,9 @@ def not_expired(analysis: Analysis, name: str, found: Projection) -> ast.Express
     span = node.span
     now = ast.Call(ast.Identifier("epoch", span=span), (ast.Call(ast.Identifier("now", span=span), (), span),), span)
     later = ast.Binary(">", node, now, span, span)
-    return ast.Binary("OR", ast.IsNull(node, False, span), later, span, span)
+    no_time = ast.Binary("<", node, ast.Number(Decimal(EARLIEST_EXPIRY), span), span, span)
+    missing = ast.IsNull(node, False, span)
+    return ast.Binary("OR", ast.Binary("OR", missing, later, span, span), no_time, span, span)
 
 
 def _node_of(analysis: Analysis, column: OutputColumn) -> ast.Expression | None:

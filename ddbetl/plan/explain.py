@@ -25,7 +25,7 @@ from ddbetl.plan.logical import parts
 from ddbetl.plan.physical import PhysicalPlan, QueryExec, ReadExec, ScanExec, requests
 from ddbetl.plan.prices import Prices
 from ddbetl.plan.queries import query_without_errors
-from ddbetl.plan.samples import Sample
+from ddbetl.plan.samples import Samples
 from ddbetl.plan.time_calls import CATEGORY, TimeCall, calls, one_line, time_calls
 from ddbetl.syntax import ast
 from ddbetl.syntax.formatter import format_expression, format_identifier
@@ -62,9 +62,9 @@ def as_json(
     plan: PhysicalPlan,
     sites: Mapping[Connection, Site],
     prices: Prices | None = None,
-    samples: Sequence[Sample] = (),
+    samples: Samples | None = None,
 ) -> dict[str, Any]:
-    """The plan as a JSON value. ``samples``: of each of its tables, or none."""
+    """The plan as a JSON value."""
     return {
         "ddbetl_explain": SCHEMA_VERSION,
         "fingerprint": plan.fingerprint,
@@ -141,9 +141,9 @@ def as_text(
     plan: PhysicalPlan,
     sites: Mapping[Connection, Site],
     prices: Prices | None = None,
-    samples: Sequence[Sample] = (),
+    samples: Samples | None = None,
 ) -> str:
-    """The plan as a page of text. ``samples``: of each of its tables, or none."""
+    """The plan as a page of text."""
     sections = [
         _headline(plan),
         _sources(plan, sites),

@@ -16,6 +16,8 @@ from ddbetl.plan.samples import NOTHING, Range
 
 COUNTED = "from the sizes that DynamoDB counts every six hours; this page cost no units"
 SAMPLING = "--sample N measures them"
+# Less than that is not worth a number.
+CENT = 0.01
 
 
 def section(found: Estimate, prices: Prices | None) -> str:
@@ -23,7 +25,7 @@ def section(found: Estimate, prices: Prices | None) -> str:
     if found.read_units is None and not found.assumptions:
         return ""
     if found.read_units is None or not found.read_units.expected:
-        return f"ESTIMATE  {'; '.join(found.assumptions) or 'the tables are empty'}\n  ({COUNTED})"
+        return f"ESTIMATE  {found.assumptions[0] if found.assumptions else 'nothing is read'}\n  ({COUNTED})"
     basis = COUNTED
     if found.sampled:
         items = "1 item" if found.sampled == 1 else f"{found.sampled:,} items"
@@ -66,13 +68,14 @@ def _money(found: Estimate, prices: Prices | None) -> str:
         some = [charge.dollars for charge in paid if charge.what == what and charge.dollars is not None]
         if some:
             said.append(f"{_dollars(sum(some, NOTHING))} for {doing}")
-    parts = [", ".join(said)] if len(said) > 1 else []
+    total = found.dollars or NOTHING
+    parts = [", ".join(said)] if len(said) > 1 and total.high >= CENT else []
     if free:
         names = free[0] if len(free) == 1 else f"{len(free)} tables"
         parts.append(f"{names}: within what is provisioned, which is paid for anyway")
     if said:
         parts.append(f"prices of {prices.date}")
-    return "; ".join([_dollars(found.dollars or NOTHING), *parts])
+    return "; ".join([_dollars(total), *parts])
 
 
 # Numbers
@@ -108,7 +111,7 @@ def _dollars(found: Range) -> str:
 def _price(value: float) -> str:
     if value == 0:
         return "$0"
-    if value < 0.01:
+    if value < CENT:
         return "less than $0.01"
     return f"${value:,.2f}"
 

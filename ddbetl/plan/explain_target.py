@@ -12,7 +12,8 @@ from typing import Any
 from ddbetl.expressions.projection import BATCH
 from ddbetl.expressions.writing import ENTRIES, Action, Entry
 from ddbetl.plan.budget import Budget
-from ddbetl.plan.catalog import Connection, NewTable, Provisioned, Site
+from ddbetl.plan.catalog import Connection, NewTable, Site
+from ddbetl.plan.collisions import ALLOWED
 from ddbetl.plan.layout import rate
 from ddbetl.plan.physical import WriteExec
 from ddbetl.plan.scope import written
@@ -36,11 +37,7 @@ ON_CONFLICT = (Action.REPLACE, Action.SKIP, Action.REJECT, Action.FAIL, Action.K
 # The actions that read an item which is there already, to compare it with the row.
 COMPARES = (Action.SKIP, Action.REJECT, Action.FAIL, Action.KEEP_NEWEST)
 
-COLLISIONS = {
-    "reject": "are counted: the later row of one key goes to the rejects",
-    "fail": "end the run",
-    "allow": "are counted: the later row of one key is written all the same",
-}
+COLLISIONS = {"reject": "are counted: the later row of one key goes to the rejects", "fail": "end the run"}
 
 
 def title(write: WriteExec) -> str:
@@ -55,11 +52,12 @@ def lines(write: WriteExec, sites: Mapping[Connection, Site]) -> Iterator[tuple[
     place = place_text(sites.get(write.table.connection)) or str(write.table.connection)
     yield "target", f"{write.table.name}  {place}".rstrip()
     if write.create is not None:
-        yield "is missing", f"run makes it, after a question: {_billing(write.create.provisioned)}"
+        yield "is missing", f"run makes it, after a question: {billing(write.create)}"
     if write.key:
         yield "key", ", ".join(f"{written(k.name)} {k.type}" for k in write.key)
     if write.newest is not None:
-        newer = f"is replaced where the row's {written(write.newest)} is greater; else it stays, and the row is skipped"
+        by = written(write.newest)
+        newer = f"is replaced where the row's {by} is greater, or it has no {by}; else it stays, and the row is skipped"
         yield "an existing item", newer
     else:
         yield "an existing item", EFFECTS[write.action]
@@ -73,19 +71,23 @@ def lines(write: WriteExec, sites: Mapping[Connection, Site]) -> Iterator[tuple[
         yield "a row costs", _price(write)
     if write.ttl_attribute is not None:
         yield "expires by", f"{written(write.ttl_attribute)}, seconds since 1970; what is none goes to the rejects"
+    if write.switches_on:
+        yield "", f"run switches on time to live, after a question: {write.table.name} lets nothing expire so far"
     if write.collisions is not None:
-        newest = "are counted: the newest row of one key stays"
-        yield "collisions", newest if write.action is Action.KEEP_NEWEST else COLLISIONS[write.collisions]
+        allowed = write.collisions == "allow" or write.action is Action.KEEP_NEWEST
+        said = f"are counted; of the rows of one key {ALLOWED[write.action]}" if allowed else COLLISIONS[write.collisions]
+        yield "collisions", said
     elif write.action is Action.DELETE:
         yield "collisions", f"do not matter: {write.no_collisions}"
     else:
         yield "collisions", f"no two rows can collide: {write.no_collisions}"
 
 
-def _billing(provisioned: Provisioned | None) -> str:
-    if provisioned is None:
+def billing(table: NewTable) -> str:
+    """How a table is paid that is to be made, as the option says it."""
+    if table.provisioned is None:
         return "on demand"
-    return f"provisioned {provisioned.read_units:,} rcu, {provisioned.write_units:,} wcu"
+    return f"provisioned {table.provisioned.read_units:,} rcu {table.provisioned.write_units:,} wcu"
 
 
 def _price(write: WriteExec) -> str:
@@ -120,6 +122,7 @@ def as_json(write: WriteExec, sites: Mapping[Connection, Site]) -> dict[str, Any
         "collisions": write.collisions,
         "no_collisions": write.no_collisions or None,
         "ttl_attribute": write.ttl_attribute,
+        "switches_on": write.switches_on,
         "create": None if write.create is None else _create_json(write.create),
     }
 

@@ -84,8 +84,9 @@ class WriteExec:
 
     ``budget``: of the writes, index writes included. ``reads``: of the reads of the target by which a row that is there
     already is compared. ``indexes``: how many secondary indexes a row is written to as well, at most.
-    ``collisions``: reject, fail or allow; None where no row can meet another's key, for ``no_collisions`` says why.
-    ``ttl_attribute``, ``create``, ``newest``: see logical.Write.
+    ``collisions``: reject, fail or allow; None where no row can meet another's key, or nothing is lost where one does,
+    and ``no_collisions`` says why. ``switches_on``: whether the items of the target do not expire so far, by
+    ``ttl_attribute``. ``create``, ``newest``: see logical.Write.
     """
 
     table: Table
@@ -99,6 +100,7 @@ class WriteExec:
     no_collisions: str = ""
     ttl_attribute: str | None = None
     create: NewTable | None = None
+    switches_on: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -100,14 +100,51 @@ class Sample:
         return self.rows / self.items if self.items else 0.0
 
 
+@dataclass(frozen=True, slots=True)
+class TargetSample:
+    """What is in the target already at the keys of ``asked`` sampled rows: ``there`` items, for ``cost`` read units.
+    ``units``: to write the rows over them, or to delete them; ``indexes``: in the indexes as well; ``compare``: to read
+    them."""
+
+    asked: int
+    there: int
+    cost: float
+    units: int
+    indexes: int
+    compare: int
+
+
+@dataclass(frozen=True, slots=True)
+class Samples:
+    """Samples of all of a plan's sources, in their order, and of its target, if rows were asked for there."""
+
+    sources: tuple[Sample, ...]
+    target: TargetSample | None = None
+
+    @property
+    def items(self) -> int:
+        return sum(sample.items for sample in self.sources)
+
+    @property
+    def cost(self) -> float:
+        return sum(sample.cost for sample in self.sources) + (self.target.cost if self.target is not None else 0.0)
+
+
+def share_of(some: int, whole: int) -> Range:
+    """The share of all that is likely where ``some`` of ``whole`` were seen, after Agresti and Coull."""
+    share, likely = some / whole, (some + 2) / (whole + 4)
+    margin = MARGIN * sqrt(likely * (1 - likely) / (whole + 4))
+    return Range(max(0.0, min(share, likely - margin)), share, min(1.0, max(share, likely + margin)))
+
+
 def rows_of(items: Sequence[float], samples: Sequence[Sample]) -> Range:
     """How many rows so many items of each table become, by a sample of each."""
     expected = sum(count * sample.share for count, sample in zip(items, samples, strict=True))
     variance = 0.0
     for count, sample in zip(items, samples, strict=True):
         if not sample.whole:
-            # As if four more items had been seen, of which two are rows (Agresti and Coull): few items that are all
-            # alike do not make sure that the others are.
+            # As in share_of: as if four more items had been seen, of which two are rows (Agresti and Coull), for few
+            # items that are all alike do not make sure that the others are.
             share = (sample.rows + 2) / (sample.items + 4)
             variance += count**2 * share * (1 - share) / (sample.items + 4)
     margin = MARGIN * sqrt(variance)

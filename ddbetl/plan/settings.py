@@ -186,6 +186,9 @@ def check_together(analysis: Analysis, options: Mapping[str, OptionValue], actio
     if action is Action.KEEP_NEWEST and options.get("collisions", "allow") != "allow":
         message = "of rows with one key, KEEP NEWEST keeps the newest, and the others are counted"
         _report(analysis, "collisions", message, "leave collisions out")
+    if action is Action.FAIL and options.get("collisions") == "allow":
+        message = "ON CONFLICT FAIL ends the run where the key is there already, and the first of two rows puts it there"
+        _report(analysis, "collisions", message, "collisions = reject keeps the later one back, fail says so at once")
     if isinstance(write, ast.DeleteFrom):
         for name in ("ttl_attribute", "skip_expired", "collisions"):
             if name in options:

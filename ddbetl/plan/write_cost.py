@@ -13,15 +13,15 @@ from dataclasses import dataclass
 from ddbetl.expressions.writing import Action
 from ddbetl.plan.budget import STRONG_BYTES
 from ddbetl.plan.physical import PhysicalPlan, WriteExec
-from ddbetl.plan.samples import NOTHING, Range, Sample, exactly, mean
+from ddbetl.plan.samples import NOTHING, Range, Samples, TargetSample, exactly, mean, share_of
 
 # Bytes that a write unit writes.
 WRITE_BYTES = 1024
-# The share of rows that are there already from which on a run asks before it inserts; and so many rows go by before it
-# knows, at the least. See ddbetl.engine.conflicts and merging, which learn it from batch to batch.
+# The share of rows that are there already from which on a run asks before it inserts. And so many rows go by before it
+# knows, as was measured: see ddbetl.engine.conflicts and merging, which learn it from batch to batch, many at a time.
 ASK_FIRST = 1 / 6
-LEARNING = 200
-LEARNING_MERGE = 550
+LEARNING = 240
+LEARNING_MERGE = 950
 # Write units of an attempt that meets no item.
 MISS = 1.0
 
@@ -56,14 +56,19 @@ class _Row:
 
 
 def writing(
-    plan: PhysicalPlan, rows: Range, sources: Sequence[Source], samples: Sequence[Sample], assumptions: list[str]
+    plan: PhysicalPlan, rows: Range, sources: Sequence[Source], samples: Samples | None, assumptions: list[str]
 ) -> Writing:
     """Units of writing the rows, and of comparing them with what is there."""
     write = plan.write
     assert write is not None
-    put, compare = _measured(write, sources, samples) if samples else _assumed(plan, write, sources, assumptions)
-    row = _Row(put, _item(write), compare)
-    there = _there(write, rows, assumptions)
+    put, compare = _measured(samples, sources) if samples is not None else _assumed(plan, write, sources, assumptions)
+    target = samples.target if samples is not None else None
+    if target is not None and target.asked:
+        there = share_of(target.there, target.asked)
+        row = _met(target, put, compare)
+    else:
+        there = _there(write, rows, assumptions)
+        row = _Row(put, _item(write, put), compare)
     low, expected, high = (
         _cost(write.action, getattr(rows, end), getattr(there, end), row, end) for end in ("low", "expected", "high")
     )
@@ -100,33 +105,41 @@ def _there(write: WriteExec, rows: Range, assumptions: list[str]) -> Range:
 def _cost(action: Action, rows: float, there: float, row: _Row, end: str) -> tuple[float, float]:
     """Write and read units of so many rows, of which the share ``there`` have an item already."""
     put, item, compare = (getattr(one, end) for one in (row.put, row.item, row.compare))
+    learning = 2 if end == "high" else 1
     match action:
         case Action.REPLACE:
-            return rows * put, 0.0
+            return rows * (there * item + (1 - there) * put), 0.0
         case Action.DELETE | Action.MERGE_EXISTING:
             return rows * (there * item + (1 - there) * MISS), 0.0
         case Action.MERGE:
             # What is tried first is what succeeds more often, once that is known.
-            tried = rows if there >= 1 / 2 else min(rows, LEARNING_MERGE)
+            tried = rows if there >= 1 / 2 else min(rows, LEARNING_MERGE * learning)
             first = tried * (there * item + (1 - there) * (MISS + put))
             return first + (rows - tried) * ((1 - there) * put + there * (MISS + item)), 0.0
-    tried = rows if there <= ASK_FIRST else min(rows, LEARNING)
+    tried = rows if there <= ASK_FIRST else min(rows, LEARNING * learning)
     writes = tried * put + (rows - tried) * (1 - there) * put
     reads = (tried * there + rows - tried) * compare
     if action is Action.KEEP_NEWEST:
         # All rows may be newer.
-        writes += rows * there * put * (end != "low")
+        writes += rows * there * item * (end != "low")
     return writes, reads
 
 
-def _measured(write: WriteExec, sources: Sequence[Source], samples: Sequence[Sample]) -> tuple[Range, Range]:
+def _measured(samples: Samples, sources: Sequence[Source]) -> tuple[Range, Range]:
     """Units of putting a row, and of comparing it, by the samples."""
     items = [source.items.expected if source.items is not None else 0.0 for source in sources]
-    put, indexes = mean(samples, items, "put"), mean(samples, items, "indexes")
-    # Where an item is replaced, an index may have nothing to do, or an entry to delete as well.
-    new = write.table.description is None or not write.table.description.items
-    whole = exactly(put + indexes) if new else Range(put, put + indexes, put + 2 * indexes)
-    return whole, exactly(mean(samples, items, "compare"))
+    put, indexes, compare = (mean(samples.sources, items, unit) for unit in ("put", "indexes", "compare"))
+    return exactly(put + indexes), exactly(compare)
+
+
+def _met(target: TargetSample, put: Range, compare: Range) -> _Row:
+    """The units of a row, by what is in the target."""
+    if not target.there:
+        return _Row(put, put, compare)
+    units, indexes = target.units / target.there, target.indexes / target.there
+    # An index may have nothing to do with what is changed, or an entry to delete as well as one to make.
+    item = Range(units, units + indexes, units + 2 * indexes)
+    return _Row(put, item, exactly(target.compare / target.there))
 
 
 def _assumed(
@@ -145,11 +158,16 @@ def _assumed(
     return _with_indexes(put, write.indexes), _sized(size, STRONG_BYTES, star)
 
 
-def _item(write: WriteExec) -> Range:
-    """Units of changing or deleting an item that is as large as the target's are."""
+def _item(write: WriteExec, put: Range) -> Range:
+    """Units of changing or deleting an item that is as large as the target's are, or as large as the row."""
     description = write.table.description
     size = description.size / description.items if description is not None and description.items else 0.0
-    return _with_indexes(_sized(size, WRITE_BYTES, True), write.indexes)
+    item = _with_indexes(_sized(size, WRITE_BYTES, True), write.indexes)
+    if write.action is Action.DELETE:
+        return item
+    merges = write.action in (Action.MERGE, Action.MERGE_EXISTING)
+    most = item.high + put.high if merges else max(item.high, put.high)
+    return Range(min(item.low, put.low), max(item.expected, put.expected), most)
 
 
 def _with_indexes(units: Range, indexes: int) -> Range:

@@ -109,10 +109,10 @@ def with_comments(spec: ast.Spec, canonical: str) -> str:
             after.above.append(one)
         elif before is not after:
             before.put_behind(one)
-        elif one.own or (_takes_line(one.comment) and not _closing(tokens[one.slot : before.last + 1])):
+        elif one.own or (_takes_line(one.comment) and not _closing(tokens, one.slot, before.last)):
             before.raise_all()
             before.above.append(one)
-        elif _takes_line(one.comment) or (not one.inside and _closing(tokens[one.slot : before.last + 1])):
+        elif _takes_line(one.comment) or (not one.inside and _closing(tokens, one.slot, before.last)):
             before.put_behind(one)
         else:
             before.within.append(one)
@@ -161,8 +161,8 @@ def _left_out(spec: ast.Spec, token: Token) -> bool:
     return write.span.start <= token.start and token.end <= write.target.span.start
 
 
-def _closing(tokens: Sequence[Token]) -> bool:
-    return all(token.text in _CLOSING for token in tokens)
+def _closing(tokens: Sequence[Token], first: int, last: int) -> bool:
+    return all(tokens[place].text in _CLOSING for place in range(first, last + 1))
 
 
 def _lines(text: str, tokens: Sequence[Token]) -> Iterator[_Line]:
@@ -207,18 +207,19 @@ def _joined(lines: Sequence[_Line], tokens: Sequence[Token], below: Sequence[_Pl
 
 def _woven(line: _Line, tokens: Sequence[Token]) -> str:
     """A line with the comments that stand between two of its words."""
-    text = line.text
     by_slot: dict[int, list[str]] = {}
     for placed in line.within:
         by_slot.setdefault(placed.slot, []).append(_text(placed.comment))
-    for slot, comments in sorted(by_slot.items(), reverse=True):
+    pieces, at = [], 0
+    for slot, comments in by_slot.items():
         before, after = tokens[slot - 1], tokens[slot]
+        left, right = before.end - line.start, after.start - line.start
         opening = "" if before.text in ("(", "[", "{") else " "
-        closing = "" if after.text in _CLOSING else " "
-        left, right = text[: before.end - line.start], text[after.start - line.start :]
-        space = text[len(left) : after.start - line.start]
-        text = left + (opening or "") + " ".join(comments) + (space if len(space) > 1 else closing) + right
-    return text
+        # Where names stand in a column, they are moved to the right.
+        closing = line.text[left:right] if right - left > 1 else "" if after.text in _CLOSING else " "
+        pieces += [line.text[at:left], opening, " ".join(comments), closing]
+        at = right
+    return "".join([*pieces, line.text[at:]])
 
 
 def _text(comment: ast.Comment) -> str:
