@@ -30,6 +30,7 @@ from ddbetl.plan.cost import Estimate
 from ddbetl.plan.physical import PhysicalPlan
 from ddbetl.plan.prices import Prices, shipped
 from ddbetl.plan.samples import Samples, warnings
+from ddbetl.preflight import Change, CreateTable
 from ddbetl.source import SourceText
 from ddbetl.types import Timestamp
 
@@ -94,9 +95,10 @@ class Plan:
         return self.physical.warnings
 
     @property
-    def changes(self) -> tuple[str, ...]:
-        """What a run changes beside writing rows, in words: a table that it creates, an expiry that it switches on."""
-        return preflight.changes(self.physical.write, self.target) if self.physical.write is not None else ()
+    def changes(self) -> tuple[Change, ...]:
+        """What a run changes beside writing rows: a table that it creates, an expiry that it switches on; ``str`` of
+        each says it."""
+        return preflight.changes(self.physical.write) if self.physical.write is not None else ()
 
     def prepared(self) -> Plan:
         """Make the changes that the plan tells of, without a question; the plan over the tables as they are then.
@@ -109,7 +111,11 @@ class Plan:
         if not self.controls:
             raise JobFailed(OFFLINE)
         with closing(self.controls[write.table.connection]) as control:
-            preflight.prepare(write, self.target, control)
+            preflight.prepare(write, control)
+        return self._as_it_is()
+
+    def _as_it_is(self) -> Plan:
+        """The plan over the tables as they are now."""
         plan = _plan(self.inputs, *compilation.online(self.inputs, self.physical.now, self.controls))
         if self.rejects is None:
             return plan
@@ -244,8 +250,9 @@ class Plan:
     ) -> RunReport:
         """Run the plan to its end, its ``changes`` first; without a question, so ask before.
 
-        ``job``: the unfinished job to go on with; otherwise a new one is begun in ``state_dir``. ``progress`` is called
-        every ``interval`` seconds, and once at the end. Setting ``stop`` ends the run early, after what is in flight.
+        ``job``: the unfinished job to go on with; otherwise a new one is begun in ``state_dir``. A job's changes were
+        made when it began: where there are any again, it does not go on; ``prepared`` makes them. ``progress`` is
+        called every ``interval`` seconds, and once at the end. Setting ``stop`` ends the run early, after what is in flight.
         ``log_file`` gets the log as JSON lines, ``metrics_file`` the progress as Prometheus reads it.
 
         Raises JobFailed when the run cannot go on; its message says how to.
@@ -270,7 +277,7 @@ class Plan:
             if job is not None:
                 plan = self._as_of(store.record, store.rates())
                 plan._check_job(store.record)
-                plan = plan.prepared()
+                plan = plan._unchanged(store.record)
             physical, source = plan.physical, plan._source()
             return run_async(lambda: execute(physical, access, store, stopped, outlook, source))
         finally:
@@ -338,6 +345,13 @@ class Plan:
         found = changes(record, self.physical.fingerprint, self.physical.identity, self.inputs.text)
         if found:
             raise JobFailed(not_the_same(record, found))
+
+    def _unchanged(self, record: JobRecord) -> Plan:
+        """The plan over the tables as they are; JobFailed where the target is not as it was when the job began."""
+        plan = self._as_it_is() if self.changes else self
+        if plan.changes:
+            raise JobFailed(not_as_begun(record.id, plan.changes), advised=True)
+        return plan
 
     def unfinished(self, state_dir: str | os.PathLike[str] = STATE_DIR) -> JobView | None:
         """The job of this plan that is being run, or else the newest one if another run can go on with it."""
@@ -487,6 +501,21 @@ def _text_now(inputs: Inputs) -> str:
         return Path(inputs.name).read_bytes().decode("utf-8-sig")
     except (OSError, ValueError):
         return inputs.text
+
+
+def not_as_begun(job: str, changes: Sequence[Change]) -> str:
+    """Why a job does not go on whose target has been changed beside it, and what can be done."""
+    gone = next((change for change in changes if isinstance(change, CreateTable)), None)
+    if gone is not None:
+        return (
+            f"job {job} cannot be resumed: its target {gone.table} is not there any more, nor what was written to it\n"
+            "Begin anew with ddbetl run SPEC --fresh, which makes the table after a question."
+        )
+    listed = "".join(f"\n  {change}" for change in changes)
+    return (
+        f"job {job} is not resumed without a question, because its target has been changed since it began; it would:"
+        f"{listed}\nddbetl run SPEC asks, and goes on with the job."
+    )
 
 
 def not_the_same(record: JobRecord, different: Sequence[str]) -> str:

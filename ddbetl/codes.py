@@ -439,7 +439,8 @@ older than any row.
         "Key of another source row",
         """Another row of the sources has the same key in the target, and came first; the message says which one. One of
 the two would replace the other, so only the first is written. A key that holds more of the sources' keys keeps them
-apart; with `collisions = allow` both are written, and the last one stays; `collisions = fail` ends the run.
+apart; `collisions = fail` ends the run. With `collisions = allow` both are sent, in no particular order: where rows replace
+or merge, the one that is sent last counts; with `ON CONFLICT SKIP` and `REJECT` the first one stays.
 """,
     ),
     Code(
@@ -790,7 +791,9 @@ units per second.
         "E0507",
         "Option that means nothing here",
         """`skip_expired` needs `ttl_attribute`. `billing` is that of a table that is to be made, so it needs `KEY (…)`. Where
-rows are deleted, there is nothing that could expire, and no row that could be lost by a collision.
+rows are deleted, there is nothing that could expire, and no row that could be lost by a collision. `KEEP NEWEST` decides
+between two rows of one key by their column, so it takes no other `collisions`. `ON CONFLICT FAIL` ends the run at the
+second of two rows that differ, which `collisions = allow` would let pass: every resume would meet them again.
 """,
     ),
     Code(
@@ -830,8 +833,9 @@ have an item of the same key; `source_table()` in the target's key tells them ap
 loses something, or through which nothing can be proved.
 
 No row is lost silently. A run asks of every row whether another one had its target key before, and counts those:
-`collisions = reject`, the default, puts the later row into the rejects, `fail` ends the run, `allow` writes it all the
-same. `ddbetl check --collisions` finds such rows without writing anything.
+`collisions = reject`, the default, puts the later row into the rejects, `fail` ends the run, `allow` sends it all the
+same, and what `ON CONFLICT` says of a key that is there decides. `ddbetl check --collisions` finds such rows without
+writing anything.
 """,
     ),
     Code(

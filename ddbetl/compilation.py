@@ -93,7 +93,8 @@ def _planned(
         state = preflight.ask(write, answers.catalog.sites.get(connection), answers.controls[connection])
         answers = replace(answers, target=state)
     found = preflight.findings(spec, overrides, write, answers.target)
-    return replace(physical, warnings=(*physical.warnings, *found)), answers
+    write = replace(write, switches_on=preflight.switches_on(write, answers.target))
+    return replace(physical, write=write, warnings=(*physical.warnings, *found)), answers
 
 
 def _parse(inputs: Inputs) -> tuple[ast.Spec, Overrides]:

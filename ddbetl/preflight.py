@@ -7,12 +7,14 @@ Invariant: only what matters to this plan is asked for; nothing is changed but b
 from __future__ import annotations
 
 from contextlib import closing
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeAlias
 
 from ddbetl.diagnostics import Diagnostic
 from ddbetl.errors import SpecError
 from ddbetl.expressions.writing import LOSING, Action
 from ddbetl.plan.catalog import NewTable, Site
+from ddbetl.plan.explain_target import billing
 from ddbetl.plan.physical import WriteExec
 from ddbetl.plan.scope import Overrides
 from ddbetl.source import SourceText, Span
@@ -21,6 +23,33 @@ from ddbetl.syntax import ast
 if TYPE_CHECKING:
     from ddbetl.connectors.dynamodb.control import Control
     from ddbetl.connectors.dynamodb.tables import TargetState
+
+
+@dataclass(frozen=True, slots=True)
+class CreateTable:
+    """A target that is not there yet."""
+
+    table: str
+    new: NewTable
+
+    def __str__(self) -> str:
+        key = ", ".join(f"{k.name} {k.type}" for k in self.new.key)
+        return f"create table {self.table}, key ({key}), {billing(self.new)}"
+
+
+@dataclass(frozen=True, slots=True)
+class SwitchOnExpiry:
+    """Items of the target that do not expire so far."""
+
+    table: str
+    attribute: str
+
+    def __str__(self) -> str:
+        return f"switch on time to live of {self.table} by {self.attribute}"
+
+
+# What a run changes beside writing rows; as text what there is to do.
+Change: TypeAlias = CreateTable | SwitchOnExpiry
 
 
 def ask(write: WriteExec, site: Site | None, control: Control) -> TargetState | None:
@@ -56,14 +85,13 @@ def findings(
     return (Diagnostic("W0110", message, None, "switch it on first, or make a backup, if that matters"),)
 
 
-def changes(write: WriteExec, target: TargetState | None) -> tuple[str, ...]:
-    """What a run changes beside writing rows, in words."""
-    found = []
+def changes(write: WriteExec) -> tuple[Change, ...]:
+    """What a run changes beside writing rows, in the order of the changes."""
+    found: list[Change] = []
     if write.create is not None:
-        key = ", ".join(f"{k.name} {k.type}" for k in write.create.key)
-        found.append(f"create table {write.table.name}, key ({key}), {_billing(write.create)}")
-    if switches_on(write, target):
-        found.append(f"switch on time to live by {write.ttl_attribute}")
+        found.append(CreateTable(write.table.name, write.create))
+    if write.switches_on and write.ttl_attribute is not None:
+        found.append(SwitchOnExpiry(write.table.name, write.ttl_attribute))
     return tuple(found)
 
 
@@ -75,23 +103,19 @@ def switches_on(write: WriteExec, target: TargetState | None) -> bool:
     return write.create is not None or (ttl is not None and not ttl.on)
 
 
-def prepare(write: WriteExec, target: TargetState | None, control: Control) -> None:
+def prepare(write: WriteExec, control: Control) -> None:
     """Make the changes; ConnectionFailed where they cannot be made."""
     from ddbetl.connectors.dynamodb.tables import create_table, enable_time_to_live
 
-    if write.create is not None:
-        create_table(control, write.table.name, write.create.key, write.create.provisioned)
-    if write.ttl_attribute is not None and switches_on(write, target):
-        enable_time_to_live(control, write.table.name, write.ttl_attribute)
+    for change in changes(write):
+        match change:
+            case CreateTable():
+                create_table(control, change.table, change.new.key, change.new.provisioned)
+            case SwitchOnExpiry():
+                enable_time_to_live(control, change.table, change.attribute)
 
 
 def _place(spec: ast.Spec, overrides: Overrides, option: str) -> tuple[Span | None, SourceText | None]:
     """Where an option is given that counts: on the command line, else in the spec."""
     given = [*((one, None) for one in spec.statement.options), *overrides.options]
     return next(((one.span, text) for one, text in reversed(given) if one.name.name.lower() == option), (None, None))
-
-
-def _billing(table: NewTable) -> str:
-    if table.provisioned is None:
-        return "on demand"
-    return f"provisioned {table.provisioned.read_units:,} rcu {table.provisioned.write_units:,} wcu"

@@ -367,8 +367,8 @@ def test_rows_of_every_form_are_sent_once_and_in_order(
     for batch in (one for first in batches for one in first.chain()):
         found = batching.keys(batch.content)
         assert len(set(found)) == len(found) == len(batch.positions) <= BATCH
-        assert batch.single == (form.entry is Entry.UPDATE and not odd.isdisjoint(batch.positions))
-        assert not batch.single or len(batch.positions) == 1
+        assert batch.alone == (form.entry is Entry.UPDATE and not odd.isdisjoint(batch.positions))
+        assert not batch.alone or len(batch.positions) == 1
         assert bytes(batch.content) == batching.body(batching.entries(batch.content))
         for position, key, entry in zip(batch.positions, found, batching.entries(batch.content), strict=True):
             assert last.get(key, -1) < position

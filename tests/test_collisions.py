@@ -285,6 +285,18 @@ def test_texts_that_a_loss_of_power_left_blank_are_not_trusted(tmp_path: Path, l
         assert seen.claim(page_of("b", table=2).claims()) == [Collision(0, 1, b"source 0")]
 
 
+@pytest.mark.parametrize("at", [0, 2, 3, 9, -1])
+def test_a_text_that_has_changed_is_damage(at: int, tmp_path: Path) -> None:
+    with opened(tmp_path) as seen:
+        seen.claim(page_of("a", "b").claims())
+        length = seen.sync()
+    content = bytearray((tmp_path / TEXTS).read_bytes())
+    content[at] ^= 64
+    (tmp_path / TEXTS).write_bytes(content)
+    with pytest.raises(JobFailed, match="damaged"), opened(tmp_path, length):
+        pass
+
+
 def test_a_file_without_its_beginning_begins_anew(tmp_path: Path) -> None:
     with opened(tmp_path, memory=2**20) as seen:
         seen.claim(page_of("a", "b").claims())

@@ -310,7 +310,10 @@ def test_a_proof_costs_nothing(data: Data, monkeypatch: pytest.MonkeyPatch) -> N
     assert json.loads(invoke(data, "check", data.text(COPY), "--collisions", "--json").stdout)["rows"] == 0
 
 
-def test_an_interruption_leaves_nothing(data: Data, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("asked", "code"), [(signal.SIGINT, ExitCode.INTERRUPTED), (signal.SIGTERM, ExitCode.TERMINATED)]
+)
+def test_an_interruption_leaves_nothing(asked: signal.Signals, code: ExitCode, data: Data, tmp_path: Path) -> None:
     orders = Orders(data.server, "", (), data.target, 0)
     slowly = ["--collisions", "--with", "read = 1 rcu", "--with", "consistent_read = true", "--progress", "plain"]
     with background(orders, "check", data.text(BY_DAY), *slowly, folder=tmp_path, TMPDIR=str(tmp_path)) as running:
@@ -319,9 +322,9 @@ def test_an_interruption_leaves_nothing(data: Data, tmp_path: Path) -> None:
         while not os.listdir(tmp_path):
             assert time.monotonic() < deadline and running.poll() is None
             time.sleep(0.01)
-        running.send_signal(signal.SIGINT)
+        running.send_signal(asked)
         out, err = running.communicate(timeout=30)
-    assert running.returncode == ExitCode.INTERRUPTED, err
+    assert running.returncode == code, err
     assert_tidy(err)
     assert "Interrupted." in err and out == "" and os.listdir(tmp_path) == []
 
@@ -348,5 +351,7 @@ def test_ttl_shows_the_share_and_the_months(data: Data) -> None:
 def test_ttl_needs_the_attribute_and_a_time(data: Data) -> None:
     missing = invoke(data, "ttl", data.text(COPY))
     assert missing.exit_code == ExitCode.SPEC_ERROR and "ttl_attribute = column" in missing.stderr
+    for time_of_no_day in ("99999-01-01T00:00:00Z", "1960-01-01"):
+        assert invoke(data, "ttl", data.text(EXPIRING), "--at", time_of_no_day).exit_code == ExitCode.USAGE
     wrong = invoke(data, "ttl", data.text(EXPIRING), "--at", "tomorrow")
     assert wrong.exit_code == ExitCode.USAGE and "it looks like 2017-06-01" in " ".join(wrong.stderr.split())

@@ -731,7 +731,7 @@ def test_statements_say_every_name(kind: Entry, names: list[tuple[str, dict[str,
         assert star.rows == {} and kind is Entry.UPDATE
         assert len(item) == 1 or any(set(name) & set('.[]"') for name in item)
         (batch,) = Batching(form).batches([], [(0, Row(msgspec.json.encode(item), ("k'1",), 1))], False)
-        assert batch.single
+        assert batch.alone
         (alone,) = entries_of(batch.content)
         assert Batching(form).item(alone) == item and Batching(form).keys(batch.content) == [("k'1",)]
         return

@@ -246,6 +246,10 @@ def _rejects_option(value: str | None) -> tuple[str, ...]:
     return (f"max_rejects = {value}",) if value is not None else ()
 
 
+# The year 10,000, in seconds since 1970.
+LAST_MOMENT = 253_402_300_800
+
+
 def _moment(context: click.Context, parameter: click.Parameter, value: str | None) -> int | None:
     """A time in an ISO form, without an offset in UTC, as seconds since 1970."""
     if value is None:
@@ -254,9 +258,12 @@ def _moment(context: click.Context, parameter: click.Parameter, value: str | Non
     from ddbetl.time.in_turn import parser_in_turn
 
     try:
-        return parser_in_turn((None,), zone("UTC"), 2000)(value) // 1000
+        seconds = parser_in_turn((None,), zone("UTC"), 2000)(value) // 1000
     except TimeError as error:
         raise click.BadParameter(f"{error}; it looks like 2017-06-01 or 2017-06-01T00:00:00Z") from None
+    if not 0 <= seconds < LAST_MOMENT:
+        raise click.BadParameter(f"{value!r} is no time of our days; it looks like 2017-06-01")
+    return seconds
 
 
 @command(

@@ -14,7 +14,7 @@ import click
 
 from ddbetl.cli import progress as progress_module
 from ddbetl.cli.exit_codes import ExitCode
-from ddbetl.cli.run import interruptible, sources
+from ddbetl.cli.run import ended_by, interruptible, sources
 from ddbetl.cli.summary import key_text
 from ddbetl.cli.terminal import complain, err, json_text, out, page_width, visible, wrapped
 from ddbetl.cli.wording import counted, units_of
@@ -33,14 +33,16 @@ PAIRS = 10
 
 
 def passed(mode: str, go: Callable[[Callable[[Progress], None], threading.Event], T]) -> T:
-    """Make a dry pass, with its progress; ``mode``: see ``progress.shown``. Ctrl-C is KeyboardInterrupt."""
+    """Make a dry pass, with its progress; ``mode``: see ``progress.shown``. Ctrl-C and SIGTERM end the command."""
+    signals: list[int] = []
     with (
-        interruptible(bars=progress_module.as_bars(mode), advice="Nothing was written.") as stop,
+        interruptible(bars=progress_module.as_bars(mode), signals=signals, advice="Nothing was written.") as stop,
         progress_module.shown(mode, stop.is_set, done="found") as show,
     ):
         result = go(show or _unseen, stop)
     if stop.is_set():
-        raise KeyboardInterrupt
+        err("\nInterrupted.")
+        raise click.exceptions.Exit(ended_by(signals))
     return result
 
 

@@ -29,6 +29,7 @@ from ddbetl.cli.writes import changes, effect, question
 from ddbetl.errors import DdbetlError, JobFailed
 from ddbetl.expressions.writing import Action
 from ddbetl.inputs import Inputs
+from ddbetl.preflight import CreateTable
 
 if TYPE_CHECKING:
     from ddbetl.api import Plan
@@ -111,10 +112,14 @@ def run_plan(
     if not (yes or asking or (resume and job is not None)):
         complain("error: run asks before it writes, and there is no terminal to ask on\n = --yes says yes")
         return ExitCode.USAGE
+    if job is not None:
+        refuse_changes(resumed or plan, job.id, agreed=yes or (asking and not resume))
     if job is not None and goes_on(job, ask=asking and not resume):
+        # Whoever said yes has read in the header what is changed.
+        going = (resumed or plan).prepared()
         if detach:
             return background(job.id, outputs, inputs.options)
-        return carry_out(resumed or plan, outputs, job=job.id)
+        return carry_out(going, outputs, job=job.id)
     if not yes:
         rows = None
         if write.action is Action.DELETE:
@@ -130,6 +135,15 @@ def run_plan(
     if detach:
         return background(plan.begin(state_dir=outputs.state_dir), outputs)
     return carry_out(plan, outputs)
+
+
+def refuse_changes(plan: Plan, job: str, *, agreed: bool) -> None:
+    """Refuse to go on with a job whose target is gone, or would be changed without a yes."""
+    from ddbetl.api import not_as_begun
+
+    refused = [change for change in plan.changes if isinstance(change, CreateTable) or not agreed]
+    if refused:
+        raise JobFailed(not_as_begun(job, refused), advised=True)
 
 
 def _counted(plan: Plan, outputs: Outputs) -> int:
@@ -161,6 +175,7 @@ def resume_job(job_id: str, outputs: Outputs, *, options: Sequence[str] = (), de
     plan = reopen(job.id, state_dir=outputs.state_dir, options=options)
     show_warnings(plan)
     err(header(plan))
+    refuse_changes(plan, job.id, agreed=False)
     if detach:
         return background(job.id, outputs, options)
     return carry_out(plan, outputs, job=job.id)

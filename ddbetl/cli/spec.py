@@ -207,7 +207,9 @@ _SPEC_OPTIONS = (
     ),
     click.option("--into", metavar="TABLE", help="The target of a spec that names none."),
     click.option(
-        "--on-conflict", metavar="ACTION", help="What happens to items that are in the target already: replace."
+        "--on-conflict",
+        metavar="ACTION",
+        help="What happens where the target has the key already: reject, skip, fail, replace, 'keep newest by COLUMN'.",
     ),
     *_CONNECTION_OPTIONS,
 )

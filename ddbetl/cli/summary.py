@@ -28,6 +28,28 @@ NEAR = 0.85
 CAUSES = 8
 PAIRS = 3
 
+# What became of rows that met another's key, where they were sent all the same. Nothing says which one was sent last.
+ALLOWED = {
+    Action.REPLACE: "They were written all the same: of each key the row that was sent last is what the target has.",
+    Action.SKIP: "They were sent all the same: of each key the row that was sent first stays, the others are skipped.",
+    Action.REJECT: "They were sent all the same: of each key the row that was sent first stays, and what differs from "
+    "it is rejected.",
+    Action.KEEP_NEWEST: "The newest of each key is what the target has.",
+    Action.MERGE: "They were merged all the same: of each key the row that was sent last had the last word.",
+    Action.MERGE_EXISTING: "They were merged all the same: of each key the row that was sent last had the last word.",
+}
+
+_MERGED = "{} of unfinished pages are merged already; they are merged again then, which changes nothing."
+# What becomes of the rows that are in the target, where their page comes again.
+AGAIN = {
+    Action.REPLACE: "{} of unfinished pages stand in the target already; they are written again then, and replace "
+    "themselves.",
+    Action.MERGE: _MERGED,
+    Action.MERGE_EXISTING: _MERGED,
+    Action.DELETE: "{} of unfinished pages are deleted already; they are deleted again then, which changes nothing.",
+}
+FOUND = "{} of unfinished pages stand in the target already; they are found there then, unchanged."
+
 # What is done to the target, and where: "17 items written to Orders".
 DONE = {
     Action.MERGE: ("merged", "merged into"),
@@ -84,7 +106,8 @@ def _table(report: RunReport) -> str:
 
 def _headline(report: RunReport) -> str:
     progress = report.progress
-    items = counted(progress.written, "item")
+    # A key may have had no item, and nobody is told.
+    items = counted(progress.written, "key" if report.action == Action.DELETE else "item")
     time = spent(report.seconds)
     done = f"{_done(report)[1]} {report.target}."
     match report.outcome:
@@ -114,6 +137,8 @@ def _facts(report: RunReport) -> list[str]:
         facts[0] += f"{progress.written / report.seconds:,.0f} {_done(report)[0]}"
     if progress.target_read_units:
         facts.append(f"{units_of(progress.target_read_units, 'read')} to compare what the target has already")
+    if progress.unchanged and report.runs > 1:
+        facts.append("of what was there already, some may be from an earlier run of this job")
     if report.collisions is not None and not progress.collisions and report.outcome != "interrupted":
         facts.append(f"no two rows had one key of {report.target}")
     if progress.write_budget and progress.write_units >= NEAR * progress.write_budget * report.seconds > 0:
@@ -130,15 +155,15 @@ def _collisions(report: RunReport) -> list[str]:
     count = report.progress.collisions
     if not count:
         return []
-    what = {
-        "reject": "They are rejected: the first row of each key is what the target has.",
-        "allow": "They were written all the same: the later row is what the target has.",
-    }.get(report.collisions or "", "")
-    if report.action == Action.KEEP_NEWEST:
-        what = "The newest of each key is what the target has."
+    action = Action(report.action)
+    what = ""
+    if report.collisions == "allow" or action is Action.KEEP_NEWEST:
+        what = ALLOWED.get(action, "")
+    elif report.collisions == "reject":
+        what = "The first row of each key went on, the others are rejected."
     title = "1 row has" if count == 1 else f"{count:,} rows have"
     lines = ["", click.style(f"{title} a key of {report.target} that another row had before", fg="yellow", bold=True)]
-    lines += [fitted(f"  {what}")] if what else []
+    lines += [wrapped("  ", what, page_width())] if what else []
     for pair in report.pairs[:PAIRS]:
         rows = " and ".join(f"{row.table} {key_text(row.key)}" for row in (pair.first, pair.later))
         lines.append(wrapped("  ", f"{key_text(pair.key)}: {rows}", page_width(), indent="    "))
@@ -174,11 +199,9 @@ def _next(report: RunReport, inputs: Mapping[str, Any]) -> list[str]:
         resume = visible(resume_command(Path(report.folder)))
         lines = ["", *commands([(resume, "goes on from here")])]
         if report.half_done:
-            said = (
-                f"{counted(report.half_done, 'more row')} of unfinished pages stand in the target already; they are "
-                "written again then, and replace themselves."
-            )
-            lines.insert(1, fitted(said))
+            action = Action(report.action)
+            more = counted(report.half_done, "more key" if action is Action.DELETE else "more row")
+            lines.insert(1, fitted(AGAIN.get(action, FOUND).format(more)))
         return lines
     if report.progress.rejected and report.rejects:
         from ddbetl.cli.rejects import run_again

@@ -88,6 +88,7 @@ def report_of(one: Job, state_dir: str) -> RunReport:
         action=one.view.record.action,
         collisions=one.view.record.collisions,
         pairs=one.view.pairs,
+        runs=one.view.totals.runs,
     )
 
 

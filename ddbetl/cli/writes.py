@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ddbetl.expressions.writing import Action
+from ddbetl.preflight import CreateTable, SwitchOnExpiry
 
 if TYPE_CHECKING:
     from ddbetl.api import Plan
@@ -36,7 +37,7 @@ def effect(physical: PhysicalPlan) -> tuple[str, str]:
         case Action.FAIL:
             return "into", f"{name}, only where the key is not there yet; the first other item that has it ends the run"
         case Action.KEEP_NEWEST:
-            return "into", f"{name}, in place of items with the same key whose {write.newest} is less"
+            return "into", f"{name}, in place of items with the same key whose {write.newest} is less or missing"
         case Action.MERGE:
             return "into", f"{name}: sets {_columns(physical)} of existing items; where there is none, it makes one"
         case Action.MERGE_EXISTING:
@@ -62,11 +63,13 @@ def _columns(physical: PhysicalPlan) -> str:
 
 def changes(plan: Plan) -> list[str]:
     """What the run does before it writes, each as a sentence's end: ``creates table Orders, …``."""
-    verbs = {"create": "creates", "switch": "switches"}
     found = []
     for change in plan.changes:
-        verb, rest = change.split(" ", 1)
-        found.append(f"{verbs[verb]} {rest}")
+        match change:
+            case CreateTable():
+                found.append(str(change).replace("create", "creates", 1))
+            case SwitchOnExpiry():
+                found.append(str(change).replace("switch", "switches", 1))
     return found
 
 
@@ -76,10 +79,12 @@ def question(plan: Plan, *, anew: bool, rows: int | None = None) -> str:
     assert write is not None
     name = write.table.name
     words = ["begin anew"] if anew else []
-    if write.create is not None:
-        words.append(f"create {name}")
-    if any(change.startswith("switch") for change in plan.changes):
-        words.append(f"switch on the time to live of {name} by {write.ttl_attribute}")
+    for change in plan.changes:
+        match change:
+            case CreateTable(table):
+                words.append(f"create {table}")
+            case SwitchOnExpiry(table, attribute):
+                words.append(f"switch on the time to live of {table} by {attribute}")
     if write.action is Action.DELETE:
         words.append(f"delete from {name}" if rows is None else f"delete up to {rows:,} items of {name}")
     else:

@@ -36,14 +36,14 @@ _content = msgspec.json.Decoder(dict[str, str])
 @dataclass(slots=True)
 class Batch:
     """A request of many rows. ``positions``: its rows' places in the page, in the body's order. ``units``: what it
-    will probably use. ``then``: what may be sent when this one is written. ``single``: it is no request but one row
+    will probably use. ``then``: what may be sent when this one is written. ``alone``: it is no request but one row
     that no entry can say, as a put; it needs a request of its own."""
 
     content: bytes | memoryview
     positions: tuple[int, ...]
     units: float
     then: Batch | None = None
-    single: bool = False
+    alone: bool = False
 
     def chain(self) -> Iterator[Batch]:
         """The batch and what follows it."""
@@ -67,7 +67,7 @@ class _Entry:
     content: bytes
     key: Key
     units: float
-    single: bool = False
+    alone: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +110,7 @@ class Batching:
         for one in batch.chain():
             here = min(rows, len(one.positions))
             if here == len(one.positions):
-                kept.append(Batch(one.content, one.positions, one.units, single=one.single))
+                kept.append(Batch(one.content, one.positions, one.units, alone=one.alone))
             elif here:
                 content = self.body(self.entries(one.content)[:here])
                 kept.append(Batch(content, one.positions[:here], one.units * here / len(one.positions)))
@@ -122,7 +122,7 @@ class Batching:
         places = dict(zip(self.keys(batch.content), batch.positions, strict=True))
         share = batch.units / len(batch.positions)
         return [
-            Batch(self.body([entry]), (places[key],), share, single=batch.single)
+            Batch(self.body([entry]), (places[key],), share, alone=batch.alone)
             for entry, key in zip(self.entries(content), self.keys(content), strict=True)
         ]
 
@@ -181,11 +181,11 @@ class Batching:
 
     def _filled(self, entries: Sequence[_Entry]) -> list[Batch]:
         """Batches as large as they may be, of rows with different keys."""
-        out = [self._batch([entry]) for entry in entries if entry.single]
+        out = [self._batch([entry]) for entry in entries if entry.alone]
         some: list[_Entry] = []
         size = 0
         for entry in entries:
-            if entry.single:
+            if entry.alone:
                 continue
             if some and (len(some) == BATCH or size + len(entry.content) > LARGEST_REQUEST):
                 out.append(self._batch(some))
@@ -210,7 +210,7 @@ class Batching:
     def _batch(self, entries: Sequence[_Entry]) -> Batch:
         units = sum(entry.units for entry in entries)
         content = self.body([entry.content for entry in entries])
-        return Batch(content, tuple(entry.position for entry in entries), units, single=entries[0].single)
+        return Batch(content, tuple(entry.position for entry in entries), units, alone=entries[0].alone)
 
 
 def _chained(batches: Sequence[Batch]) -> Batch:

@@ -303,9 +303,9 @@ class KeysSeen:
             rows = pa.py_buffer(self._at(self._rows, 16 * count, self._length + HEADER.size))
             if _sum([rows], table, keys, sources, place) != sums[0]:
                 break
-            # Only a loss of power leaves texts that are as long as they should be and something else.
+            # After a loss of power, texts can be as long as they should be and something else.
             lengths = (4 * (count + 1), keys, 4 * (count + 1), sources)
-            if self._length >= length and _sum(self._texts_at(place, lengths)) != sums[1]:
+            if _sum(self._texts_at(place, lengths)) != sums[1]:
                 break
             hashes = pa.Array.from_buffers(U64, count, [None, rows.slice(0, 8 * count)])
             self._remember(self._count + 1, table, keys, place)

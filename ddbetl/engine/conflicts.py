@@ -46,7 +46,7 @@ class Inserting:
     async def write(self, page: Page, batch: Batch) -> None:
         """Write a batch; what is left open when the run is stopped is for another run."""
         target = self.target
-        if batch.single:
+        if batch.alone:
             (row,) = target.rows(batch)
             item = target.batching.item(row.entry)
             there = await self._put(page, row, item)
@@ -84,6 +84,7 @@ class Inserting:
 
     async def _resolve(self, page: Page, row: Sent, item: Item, there: Item) -> None:
         """Do with a row whose key is taken what is to be done."""
+        rounds = 0
         while not self.target.course.stopping:
             if same_item(item, there):
                 page.unwritten(unchanged=1)
@@ -107,7 +108,13 @@ class Inserting:
             changed = await self._put(page, row, item)
             if changed is None:
                 return
+            if changed == there:
+                # Nobody has changed it: to ask again would come to the same.
+                self.target.reject(page, row.position, RowFailure("R0302", self._otherwise(item), None))
+                return
             there = changed
+            rounds += 1
+            await self.target.sender.pause(rounds)
 
     async def _put(self, page: Page, row: Sent, item: Item) -> Item | None:
         """Put a row alone, where nothing is in its way; what is."""
@@ -141,6 +148,9 @@ class Inserting:
         assert self.newest is not None
         mine, known = (_type_name(one[self.newest]) for one in (item, there))
         return f"{self._where(item)} is there already, with {self.newest} as {known}; the row has {mine}"
+
+    def _otherwise(self, item: Item) -> str:
+        return f"{self._where(item)} is there already, and the server does not take the row's {self.newest} for greater"
 
     def _fatal(self, item: Item, there: Item) -> str:
         return (

@@ -13,9 +13,11 @@ from dataclasses import dataclass, fields
 class Counts:
     """Items, by what became of them.
 
-    ``skipped``: left out because the spec says so, as they cannot be written or the target has another item there.
+    ``skipped``: left out because the spec says so, as they cannot be written, the target has another item there, or
+    MERGE finds none there and ON MISSING SKIP.
     ``unchanged``: the target had them already, as they are. ``collisions`` of the rows had a target key that another
     source row had before; what became of them is counted as well. ``by_reference``: through the reference evaluator.
+    ``handed_over``: to the writers, whatever became of them then; LIMIT counts these.
     """
 
     read: int = 0
@@ -26,6 +28,7 @@ class Counts:
     unchanged: int = 0
     collisions: int = 0
     by_reference: int = 0
+    handed_over: int = 0
 
     def __add__(self, other: Counts) -> Counts:
         return Counts(*(getattr(self, name) + getattr(other, name) for name in COUNTED))
@@ -37,7 +40,8 @@ NONE = Counts()
 
 @dataclass(slots=True)
 class Tally:
-    """Counts on the way. ``passed``: handed over to the writers; ``written`` of them are acknowledged."""
+    """Counts on the way. ``passed``: handed over to the writers, and not given back; ``written`` of them are
+    acknowledged."""
 
     read: int = 0
     filtered: int = 0
@@ -48,6 +52,7 @@ class Tally:
     unchanged: int = 0
     collisions: int = 0
     by_reference: int = 0
+    handed_over: int = 0
 
     def add(self, **rows: int) -> None:
         for name, number in rows.items():

@@ -162,8 +162,9 @@ def _said(row: SourceRow) -> str:
 def _two_rows(pair: CollisionPair) -> str:
     return (
         f"collisions = fail: two source rows have the key {claims.shown(pair.key)}: {_said(pair.first)}; and "
-        f"{_said(pair.later)}\nTo resume the job would meet the same rows again. Mend the spec's key, or begin "
-        "anew with collisions = reject: then the first one is written, and the other one is a reject."
+        f"{_said(pair.later)}\nTo resume the job would meet the same rows again, even where one of them is "
+        "deleted. Mend the spec's key or the items, then begin anew with --fresh; with collisions = reject the first "
+        "one is written, and the other one is a reject."
     )
 
 

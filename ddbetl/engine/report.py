@@ -20,6 +20,8 @@ from ddbetl.engine.state import usable
 
 # The report's file in the folder of a job.
 REPORT = "report.json"
+# So many collisions of a job are told with both rows.
+MOST_PAIRS = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +144,7 @@ class RunReport:
 
     ``job``: its id. ``by_reference``: rows that went through the reference evaluator. ``half_done``: rows that were
     written besides, of pages of which others were not; another run writes them again. ``action``: see Action.
+    ``runs``: how many the job has had, this one included.
     ``collisions``: what was done with a row that met another's key (reject, fail, allow), None where no two can meet;
     ``pairs``: the first hundred of them.
     """
@@ -158,6 +161,7 @@ class RunReport:
     action: str = "REPLACE"
     collisions: str | None = None
     pairs: tuple[CollisionPair, ...] = ()
+    runs: int = 1
 
     @property
     def seconds(self) -> float:
@@ -212,12 +216,14 @@ def as_json(report: RunReport) -> dict[str, Any]:
     }
 
 
-_pair = msgspec.json.Decoder(CollisionPair)
+def pair_line(pair: CollisionPair) -> bytes:
+    """A pair as JSON in ASCII: a key may have half a surrogate pair, which msgspec does not take."""
+    return json.dumps(asdict(pair), separators=(",", ":")).encode()
 
 
 def pairs_of(lines: Sequence[bytes]) -> tuple[CollisionPair, ...]:
     """The pairs that a job keeps, from their JSON."""
-    return tuple(map(_pair.decode, lines))
+    return tuple(msgspec.convert(json.loads(line), CollisionPair) for line in lines)
 
 
 def write_report(report: RunReport, path: Path) -> None:

@@ -215,4 +215,5 @@ def _report(job: Job, outcome: str, half: int) -> RunReport:
         job.write.action,
         job.write.collisions,
         pairs_of(job.store.pairs()) if outcome != "running" else (),
+        job.before.runs + 1,
     )

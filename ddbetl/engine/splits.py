@@ -2,7 +2,7 @@
 
 In: pages as they are read, and what becomes of their rows. Out: positions, counts and rejects for the job's store.
 Invariant: a split's position is behind a page only when every row of that page, and of the pages before it, is
-filtered, skipped, a reject, or acknowledged by the target. All of it happens in the event loop's thread.
+filtered, skipped, a reject, unchanged, or acknowledged by the target. All of it happens in the event loop's thread.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 
 import msgspec
 
+from ddbetl.connectors.dynamodb.requests import items_of
 from ddbetl.engine.counts import NONE, Counts, Tally
 from ddbetl.engine.meter import TableMeter
 from ddbetl.engine.store import SplitState
@@ -39,10 +40,17 @@ class Page:
     rejects: list[bytes] = field(default_factory=list)
     pairs: list[bytes] = field(default_factory=list)
     open: int = 1
+    _rows: list[msgspec.Raw] | None = None
 
     @property
     def table(self) -> TableMeter:
         return self.split.table
+
+    def row(self, position: int) -> msgspec.Raw:
+        """A raw item of an open page by its place. Who asks for one will ask for more: they are told apart once."""
+        if self._rows is None:
+            self._rows = items_of(self.items)
+        return self._rows[position]
 
     def add(self, **rows: int) -> None:
         """Count rows, for the page and at once for all to see."""
@@ -51,7 +59,7 @@ class Page:
 
     def hand_over(self, rows: int) -> None:
         """Count rows that are on their way to the target."""
-        self.add(passed=rows)
+        self.add(passed=rows, handed_over=rows)
         self.open += rows
 
     def wrote(self, rows: int) -> None:
@@ -75,7 +83,7 @@ class Page:
         self.open -= rows
         if not self.open:
             # The page itself may have to wait for its predecessors; its items need not.
-            self.items = NOTHING
+            self.items, self._rows = NOTHING, None
             self.split.closed()
 
 

@@ -17,6 +17,7 @@ from typing import Any
 
 from ddbetl.engine.counts import COUNTED, NONE, Counts
 from ddbetl.engine.folder import locked_by, make_private, open_private, sync_folder, take_lock, writing
+from ddbetl.engine.report import MOST_PAIRS
 from ddbetl.engine.state import (
     SCHEMA,
     STATE,
@@ -36,8 +37,6 @@ from ddbetl.errors import JobFailed
 
 LOCK = "job.lock"
 REJECTS = "rejects.jsonl"
-# So many collisions of a job are listed.
-MOST_PAIRS = 100
 _KEEP_SPLIT = f"INSERT OR REPLACE INTO split VALUES ({', '.join('?' * (4 + len(COUNTED)))})"
 _KEEP_PAIR = f"INSERT INTO collision SELECT ? WHERE (SELECT count(*) FROM collision) < {MOST_PAIRS}"
 

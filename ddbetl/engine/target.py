@@ -18,7 +18,7 @@ import msgspec
 
 from ddbetl.connectors.dynamodb.budget import Budget
 from ddbetl.connectors.dynamodb.failures import Kind, ServiceError, WireError
-from ddbetl.connectors.dynamodb.requests import BatchGetAnswer, batch_get_body, items_of, read_batch_get
+from ddbetl.connectors.dynamodb.requests import BatchGetAnswer, batch_get_body, read_batch_get
 from ddbetl.connectors.dynamodb.statements import (
     CONDITION,
     CONDITION_EXCEPTION,
@@ -100,7 +100,7 @@ class Target:
 
     def reject(self, page: Page, position: int, failure: RowFailure) -> None:
         """Make a row that was handed over a reject, by its place in the page."""
-        item = decode_item(items_of(page.items)[position])
+        item = decode_item(page.row(position))
         page.refused()
         self.rejects.add(page, [(item, failure)])
         page.close(1)
@@ -110,7 +110,8 @@ class Target:
         self.reject(page, position, RowFailure("R0206", f"the server refuses the item: {message}", None))
 
     def has_refused(self, error: WireError) -> None:
-        """Take note of a batch with rows that the server refuses; raises the error where it refuses all there are."""
+        """Take note of a batch of which the server refuses every row; raises the error where it refuses all there
+        are."""
         self._refused = 0 if self.accepted else self._refused + 1
         if self._refused >= REFUSED_BATCHES:
             # Not the items are at fault but the request: rejecting the whole table would help nobody.
@@ -133,7 +134,8 @@ class Target:
         """Execute a batch's statements, all of one kind; the rows of which something is there (INSERT) or nothing
         (UPDATE)."""
         stopped: list[Sent] = []
-        refused = 0
+        whole = len(batch.positions)
+        refused = fruitless = 0
         while True:
             count = len(batch.positions)
             read = partial(read_statements, count=count)
@@ -155,19 +157,24 @@ class Target:
             again = [rows[place] for place, failure in answer.failures if failure.transient]
             estimate = batch.units * (count - len(again)) / count
             self.budget.settle(batch.units, estimate if answer.units is None else answer.units)
-            stopped += self._sort_out(page, rows, answer.failures, entry)
+            some, others = self._sort_out(page, rows, answer.failures, entry)
+            stopped += some
+            refused += len(others)
+            if others and refused == whole > 1:
+                self.has_refused(self._error(others[0], entry))
             if not again or self.course.stopping:
                 return stopped
-            refused = refused + 1 if len(again) == count else 0
-            await self._later(answer.failures, entry, refused)
+            fruitless = fruitless + 1 if len(again) == count else 0
+            await self._later(answer.failures, entry, fruitless)
             if self.course.stopping:
                 return stopped
             batch = self.batch(again)
 
     def _sort_out(
         self, page: Page, rows: Sequence[Sent], failures: Sequence[tuple[int, StatementError]], entry: Entry
-    ) -> list[Sent]:
-        """Do with the statements of an answer what they are due, but for those that go again."""
+    ) -> tuple[list[Sent], list[StatementError]]:
+        """Do with the statements of an answer what they are due, but for those that go again; the rows of which
+        something is there, or nothing, and why others are refused."""
         final = [(rows[place], failure) for place, failure in failures if not failure.transient]
         stopped = [row for row, failure in final if failure.code in (DUPLICATE, CONDITION)]
         self.accepted = self.accepted or bool(stopped)
@@ -179,16 +186,14 @@ class Target:
                 raise self._error(failure, entry)
         for row, failure in others:
             self.refuse(page, row.position, failure.message)
-        if others and len(rows) > 1:
-            self.has_refused(self._error(others[0][1], entry))
-        return stopped
+        return stopped, [failure for _, failure in others]
 
-    async def _later(self, failures: Sequence[tuple[int, StatementError]], entry: Entry, refused: int) -> None:
+    async def _later(self, failures: Sequence[tuple[int, StatementError]], entry: Entry, fruitless: int) -> None:
         """Wait before what the server could not do just now is asked for again."""
         again = [self._error(failure, entry) for _, failure in failures if failure.transient]
         error = next((error for error in again if error.kind is Kind.THROTTLING), again[0])
         self.sender.repeats(error, error.operation, self.table, self.budget)
-        await self.sender.pause(refused)
+        await self.sender.pause(fruitless)
 
     def _error(self, failure: StatementError, entry: Entry) -> ServiceError:
         error = failure.as_service_error()

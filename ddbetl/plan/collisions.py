@@ -68,12 +68,12 @@ HINTS = {
 }
 # What becomes of all rows of one key where none is held back. They are sent in no particular order.
 ALLOWED = {
-    Action.REPLACE: "all are written, and the one that is sent last stays",
-    Action.SKIP: "the one that is sent first is written, and the others are skipped",
-    Action.REJECT: "the one that is sent first is written, and those that differ from it go to the rejects",
-    Action.KEEP_NEWEST: "the newest of them stays",
-    Action.MERGE: "each sets its columns, and the one that is sent last has the last word",
-    Action.MERGE_EXISTING: "each sets its columns, and the one that is sent last has the last word",
+    Action.REPLACE: "all rows are written, and the one that is sent last stays",
+    Action.SKIP: "the row that is sent first is written, and the others are skipped",
+    Action.REJECT: "the row that is sent first is written, and those that differ from it go to the rejects",
+    Action.KEEP_NEWEST: "the newest row stays",
+    Action.MERGE: "each row sets its columns, and the one that is sent last has the last word",
+    Action.MERGE_EXISTING: "each row sets its columns, and the one that is sent last has the last word",
 }
 CHECK = "ddbetl check --collisions finds them"
 
@@ -282,5 +282,5 @@ def _hint(write: Write) -> str:
     if write.action is Action.KEEP_NEWEST:
         return "the newest of such rows stays, and the others are counted"
     if write.collisions == "allow":
-        return f"such rows are counted: {ALLOWED[write.action]} (collisions = allow)"
+        return f"such rows are counted, and of one key {ALLOWED[write.action]} (collisions = allow)"
     return HINTS[write.collisions]

@@ -72,10 +72,10 @@ def lines(write: WriteExec, sites: Mapping[Connection, Site]) -> Iterator[tuple[
     if write.ttl_attribute is not None:
         yield "expires by", f"{written(write.ttl_attribute)}, seconds since 1970; what is none goes to the rejects"
     if write.switches_on:
-        yield "", f"run switches on time to live, after a question: {write.table.name} lets nothing expire so far"
+        yield "", "run switches on time to live, after a question"
     if write.collisions is not None:
-        allowed = write.collisions == "allow" or write.action is Action.KEEP_NEWEST
-        said = f"are counted; of the rows of one key {ALLOWED[write.action]}" if allowed else COLLISIONS[write.collisions]
+        held_back = write.collisions != "allow" and write.action is not Action.KEEP_NEWEST
+        said = COLLISIONS[write.collisions] if held_back else f"are counted; of one key {ALLOWED[write.action]}"
         yield "collisions", said
     elif write.action is Action.DELETE:
         yield "collisions", f"do not matter: {write.no_collisions}"
@@ -122,7 +122,7 @@ def as_json(write: WriteExec, sites: Mapping[Connection, Site]) -> dict[str, Any
         "collisions": write.collisions,
         "no_collisions": write.no_collisions or None,
         "ttl_attribute": write.ttl_attribute,
-        "switches_on": write.switches_on,
+        "switches_on_ttl": write.switches_on,
         "create": None if write.create is None else _create_json(write.create),
     }
 

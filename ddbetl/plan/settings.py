@@ -187,8 +187,10 @@ def check_together(analysis: Analysis, options: Mapping[str, OptionValue], actio
         message = "of rows with one key, KEEP NEWEST keeps the newest, and the others are counted"
         _report(analysis, "collisions", message, "leave collisions out")
     if action is Action.FAIL and options.get("collisions") == "allow":
-        message = "ON CONFLICT FAIL ends the run where the key is there already, and the first of two rows puts it there"
-        _report(analysis, "collisions", message, "collisions = reject keeps the later one back, fail says so at once")
+        message = (
+            "of two rows with one key, the first is there when the second comes, which ON CONFLICT FAIL does not allow"
+        )
+        _report(analysis, "collisions", message, "reject keeps the later one back, fail ends the run and names both")
     if isinstance(write, ast.DeleteFrom):
         for name in ("ttl_attribute", "skip_expired", "collisions"):
             if name in options:
