@@ -23,14 +23,14 @@ from ddbetl.diagnostics import Diagnostic
 from ddbetl.engine.folder import STATE_DIR, job_folder
 from ddbetl.errors import JobFailed
 from ddbetl.inputs import Inputs
-from ddbetl.plan import cost
+from ddbetl.plan import cost, explain_html, explain_verbose
 from ddbetl.plan import explain as explaining
 from ddbetl.plan.catalog import Connection, Site
 from ddbetl.plan.cost import Estimate
 from ddbetl.plan.physical import PhysicalPlan
 from ddbetl.plan.prices import Prices, shipped
 from ddbetl.plan.samples import Samples, warnings
-from ddbetl.preflight import Change, CreateTable
+from ddbetl.preflight import Change
 from ddbetl.source import SourceText
 from ddbetl.types import Timestamp
 
@@ -122,9 +122,15 @@ class Plan:
         known = {scan.table.name: scan.table.description for scan in self.physical.scans}
         return plan._over(self.rejects, {name: one.items if one is not None else 0 for name, one in known.items()})
 
-    def explain(self) -> str:
-        """What the plan will do, as a page of text; costs no capacity units."""
-        return explaining.as_text(self.physical, self.sites, self.prices, self.samples)
+    def explain(self, *, verbose: bool = False) -> str:
+        """What the plan will do, as a page of text; costs no capacity units. ``verbose``: also the logical plan, what
+        the optimizer's rules make of it, the SQL, its guards, and a request with a row that is made up."""
+        page = explaining.as_text(self.physical, self.sites, self.prices, self.samples)
+        return f"{page}\n\n{explain_verbose.as_text(self.physical)}" if verbose else page
+
+    def explain_html(self) -> str:
+        """The same as one page of HTML, which needs nothing but itself."""
+        return explain_html.page(self.explain_json())
 
     def explain_json(self) -> dict[str, Any]:
         """The same as a JSON value; its schema is in docs/explain.md."""
@@ -252,8 +258,8 @@ class Plan:
 
         ``job``: the unfinished job to go on with; otherwise a new one is begun in ``state_dir``. A job's changes were
         made when it began: where there are any again, it does not go on; ``prepared`` makes them. ``progress`` is
-        called every ``interval`` seconds, and once at the end. Setting ``stop`` ends the run early, after what is in flight.
-        ``log_file`` gets the log as JSON lines, ``metrics_file`` the progress as Prometheus reads it.
+        called every ``interval`` seconds, and once at the end. Setting ``stop`` ends the run early, after what is in
+        flight. ``log_file`` gets the log as JSON lines, ``metrics_file`` the progress as Prometheus reads it.
 
         Raises JobFailed when the run cannot go on; its message says how to.
         """
@@ -505,12 +511,6 @@ def _text_now(inputs: Inputs) -> str:
 
 def not_as_begun(job: str, changes: Sequence[Change]) -> str:
     """Why a job does not go on whose target has been changed beside it, and what can be done."""
-    gone = next((change for change in changes if isinstance(change, CreateTable)), None)
-    if gone is not None:
-        return (
-            f"job {job} cannot be resumed: its target {gone.table} is not there any more, nor what was written to it\n"
-            "Begin anew with ddbetl run SPEC --fresh, which makes the table after a question."
-        )
     listed = "".join(f"\n  {change}" for change in changes)
     return (
         f"job {job} is not resumed without a question, because its target has been changed since it began; it would:"

@@ -895,6 +895,79 @@ point-in-time recovery is off. `aws dynamodb update-continuous-backups` switches
 makes a copy. Nothing is said of a target that is to be made, or of which the credentials may not ask.
 """,
     ),
+    Code(
+        "W0111",
+        "Hot partition",
+        """All rows with one partition key are in one partition of the target, and that takes 1,000 write units a second,
+however much the table has. A constant, `source_table()`, a flag, a `CASE` of a few texts or a month makes so few keys
+that the other partitions have nothing to do. A date, or a time in seconds, is the same in all rows of that day or
+second: what is written later, all of it at the same time, goes to one partition as well, and no range of partition keys
+can be queried.
+
+Let an attribute of many values be the partition key, and the time the sort key. Where there must be few values,
+`shard(key, n)` behind them spreads the rows; the warning is then only given if `n` is too small for the write budget.
+""",
+    ),
+    Code(
+        "W0112",
+        "WHERE that decides nothing",
+        """`WHERE` is `TRUE` for every item, or for none: `Status <> 'open' OR Status <> 'paid'` is never `FALSE`, `Status =
+'open' AND Status = 'paid'` never `TRUE`, and a range whose lower bound is above the upper one is empty. The first mostly
+should be `NOT IN`, the second `OR`. Nothing is said of a condition that only constants with a name decide, as in
+`month = '' OR …`: another run may give them other values.
+""",
+    ),
+    Code(
+        "W0113",
+        "Filter that no index helps",
+        """`WHERE` asks for some values of an attribute, but DynamoDB finds items only by the partition key of the table
+or of an index. So every item is read, and paid for, whether `WHERE` keeps it or not: the message says how many read
+units that is. It is said of 10,000 units and more. A global secondary index with that attribute as its partition key,
+and with all attributes that the spec reads, makes a Query of the Scan; whether it is worth its own price depends on how
+often the job runs.
+""",
+    ),
+    Code(
+        "W0114",
+        "Write rate that the target does not take",
+        """`write` asks for more units a second than the target has: it is provisioned with less, has a maximum, or is an
+on-demand table that is still cold. DynamoDB refuses what is too much; ddbetl waits and sends it again, so nothing is
+lost, but others who write the table are refused as well. An on-demand table grows to more as it is written, or at once by
+`aws dynamodb update-table --warm-throughput`, which has a price. A share, as `write = 50%`, is never too much.
+""",
+    ),
+    Code(
+        "W0115",
+        "Items near the largest size",
+        """An item has at most 400 KB, names and values together. The items of a source have 300 KB and more on average,
+and the spec adds attributes to them, so some may become too large; these are rejected (R0204). `ddbetl explain --sample`
+looks at some items.
+""",
+    ),
+    Code(
+        "W0116",
+        "Slow function on a large table",
+        """A function has no fast form, so every row is computed in Python: exact, but more than ten times slower. For this
+table that takes minutes, and longer than to read it. `ddbetl explain` says of each call why there is no fast form. A
+lower `read` costs nothing then; another function, or a pattern with a fast form, makes the job faster.
+""",
+    ),
+    Code(
+        "W0117",
+        "Rows that are expired already",
+        """The time of expiry that the spec computes is past for every row: DynamoDB deletes such items some time after
+they were written, and each of them was paid for. With `skip_expired` none of them is written. It is told where the spec
+alone shows it: the time is a constant, or comes from `now()` or from the tables' names.
+""",
+    ),
+    Code(
+        "W0118",
+        "Key of another type",
+        """An attribute of the sources' keys has one type in all items, and a function or comparison takes only others:
+`OrderID = 5` where `OrderID` is a STRING. It is an error for whatever item it is computed, and the row is rejected. Text
+is in single quotes, numbers are not; `to_number` and `to_string` convert.
+""",
+    ),
 )
 
 SAMPLED: tuple[Code, ...] = (

@@ -19,8 +19,8 @@ from planned import NOW, planned
 from ddbetl.engine.batches import Batching
 from ddbetl.engine.claims import attributes_of, key_text, shown, source_contents
 from ddbetl.engine.collisions import KeysSeen
-from ddbetl.engine.pages import MOST_PAIRS, PageResult, PageWork
-from ddbetl.engine.report import CollisionPair, SourceRow
+from ddbetl.engine.pages import PageResult, PageWork
+from ddbetl.engine.report import MOST_PAIRS, CollisionPair, Met, SourceRow
 from ddbetl.engine.transform import PageInput
 from ddbetl.errors import JobFailed
 from ddbetl.expressions.projection import KeyAttribute
@@ -137,7 +137,64 @@ def test_a_run_that_must_have_no_collisions_ends_with_both_rows(tmp_path: Path) 
     with working(plan_of(Action.SKIP, "fail"), tmp_path) as work, pytest.raises(JobFailed) as failed:
         work.run([page(0, item("a", "x")), page(1, item("b", "x"))])
     two = 'two source rows have the key mail = "x", at = "1": One, id = "a"; and Two, id = "b"'
-    assert str(failed.value).splitlines()[0] == f"collisions = fail: {two}"
+    said, advice = str(failed.value).splitlines()
+    assert said == f"collisions = fail: {two}"
+    # A row that is deleted keeps its key.
+    assert "even where one of them is deleted" in advice and "begin anew with --fresh" in advice
+
+
+def test_a_row_behind_the_limit_meets_nobody(tmp_path: Path) -> None:
+    plan = plan_of()
+    pages = [
+        page(0, item("a", "x"), item("b", "x"), item("c", "y", "1.0"), item("d", "x"), item("e", "z"), item("f", "y")),
+        page(1, item("a", "z")),
+    ]
+    with working(plan, tmp_path / "two") as work:
+        results = work.run(pages, 2)
+    assert written(plan, results) == [["a", "c"], []]
+    # What comes too late before the second row that is written is a reject; nobody asks about what is behind.
+    assert [(result.collided, result.over, len(result.failures)) for result in results] == [(1, 3, 1), (0, 0, 0)]
+    assert results[0].collisions == [pair("x", ("One", "a"), ("One", "b"))]
+    with working(plan, tmp_path / "four") as work:
+        results = work.run(pages, 4)
+    assert written(plan, results) == [["a", "c", "e"], []]
+    assert [(result.collided, result.over) for result in results] == [(3, 0), (1, 0)]
+    with working(plan_of(Action.REPLACE, "allow"), tmp_path / "allow") as work:
+        results = work.run(pages, 4)
+    assert written(plan, results) == [["a", "b", "c", "d"], []]
+    assert [(result.collided, result.over, result.failures) for result in results] == [(2, 2, []), (0, 0, [])]
+    with working(plan_of(Action.SKIP, "fail"), tmp_path / "fail") as work:
+        assert written(plan_of(Action.SKIP), work.run(pages, 1)) == [["a"], []]
+    with working(plan_of(collisions=None), None) as work:
+        results = work.run(pages, 4)
+    assert written(plan, results) == [["a", "b", "c", "d"], []]
+    assert [result.over for result in results] == [2, 0]
+
+
+def test_the_rows_of_another_job_have_their_keys(tmp_path: Path) -> None:
+    plan = plan_of()
+
+    def met(mail: str, at: str, table: str, source: str) -> Met:
+        return Met("Target", {"mail": {"S": mail}, "at": {"N": at}}, SourceRow(table, {"id": {"S": source}}))
+
+    known = [
+        met("x", "1", "One", "a"), met("y", "1.0", "Gone", "g"), met("z", "1", "Two", "e"), met("x", "1", "One", "a"),
+        Met("Target", {"mail": {"S": "of another key"}}, SourceRow("One", {"id": {"S": "b"}})),
+    ]  # fmt: skip
+    rows = page(0, item("b", "x"), item("a", "x"), item("c", "y"), item("d", "new")), page(1, item("e", "z"))
+    for length in (0, None):
+        seen = KeysSeen.open(tmp_path, kept if length is None else 0, SMALL)
+        assert plan.write is not None
+        work = PageWork(plan.transform, plan.write, seen, TABLES, known)
+        results = work.run(rows)
+        work.close()
+        kept = seen.sync()
+        seen.close()
+        assert written(plan, results) == [["a", "d"], ["e"]]
+        assert results[0].collisions == [
+            pair("x", ("One", "a"), ("One", "b")),
+            pair("y", ("Gone", "g"), ("One", "c")),
+        ]
 
 
 def test_rows_that_all_go_by_reference_have_the_same_keys(tmp_path: Path) -> None:

@@ -155,6 +155,38 @@ def test_a_spec_is_a_file_standard_input_or_text(tmp_path: Path, monkeypatch: py
         assert result.stdout.startswith(f"OK  {name}\n")
 
 
+@pytest.mark.parametrize(
+    "comment",
+    ["-- a comment\n", "--one more\n", "-- x = y\n", "--x=y\n", "--------\n", "--\n", "--=====\n", "-- a\n-- b\n"],
+)
+def test_a_spec_as_text_may_begin_with_a_comment(comment: str) -> None:
+    for arguments in (("check", comment + ONE_LINER, "--no-color"), ("check", "--no-color", comment + ONE_LINER)):
+        result = invoke(*arguments)
+        assert result.exit_code == 0, result.stderr
+        assert result.stdout.startswith("OK  <command line>\n")
+    both = invoke("fmt", comment + ONE_LINER, comment + ONE_LINER)
+    assert both.exit_code == 0 and both.stdout.count(comment.strip()) == 2, both.stderr
+    wrong = invoke("check", comment + "SELECT nonsense(a) FROM Orders")
+    line = comment.count("\n") + 1
+    assert wrong.exit_code == ExitCode.SPEC_ERROR and f"<command line>:{line}:8" in wrong.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["check", "-- a comment"], "<command line>"),
+        (["check", ONE_LINER, "--nothing"], "No such option '--nothing'"),
+        (["check", "--nothing", "-- a comment\n" + ONE_LINER], "No such option '--nothing'"),
+        (["check", "-- a comment\n" + ONE_LINER, "--", ONE_LINER], "unexpected extra argument"),
+        (["time", "-- yyyy", "-- 2017"], "No such option '-- yyyy'"),
+    ],
+)
+def test_what_only_looks_like_a_spec_with_a_comment(arguments: list[str], message: str) -> None:
+    result = invoke(*arguments)
+    assert result.exit_code in (ExitCode.USAGE, ExitCode.SPEC_ERROR)
+    assert message in result.stderr
+
+
 def test_check_says_what_it_found() -> None:
     result = invoke("check", str(SPEC), "-p", "domain=Devo")
     assert result.exit_code == 0, result.stderr

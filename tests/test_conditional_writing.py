@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import random
+import threading
 from collections.abc import Sequence
 from decimal import Decimal
 from pathlib import Path
@@ -15,13 +17,17 @@ import tables
 from fake_dynamodb import Call, Failing, Fake, Refused, seldom
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from planned import planned
 from row_writing import Item, Written, batches_of, write_to, write_to_fake
 from servers import Server
 
+from ddbetl.connectors.dynamodb import requests
 from ddbetl.connectors.dynamodb.failures import ServiceError
 from ddbetl.connectors.dynamodb.statements import read_statements
+from ddbetl.engine import again, executor, splits
 from ddbetl.engine.batches import Batch, Batching
 from ddbetl.engine.conflicts import comes_before, differing, same_item
+from ddbetl.engine.report import Met
 from ddbetl.engine.sending import Course
 from ddbetl.errors import JobFailed
 from ddbetl.expressions import wire
@@ -299,6 +305,20 @@ def test_keep_newest_decides_between_the_rows_of_one_run(server: Server, prefix:
     assert found.written >= 20 and found.written + found.skipped == 120
 
 
+def test_keep_newest_gives_up_where_the_server_orders_otherwise(tmp_path: Path) -> None:
+    def fault(call: Call) -> None:
+        if call.operation == "PutItem":
+            raise Refused("ConditionalCheckFailedException", more={"Item": row(1, 4)})
+
+    fake = Fake({}, fault=fault, items=there(row(1, 4)))
+    found = write_to_fake(fake, tmp_path, Action.KEEP_NEWEST, [row(1, 5)], "v")
+    assert (found.counts, found.calls["PutItem"]) == ((0, 0, 0, 1), 1)
+    assert found.rejects[0]["code"] == "R0302"
+    assert found.rejects[0]["message"] == (
+        'Target, id = "c001", at = 1, is there already, and the server does not take the row\'s v for greater'
+    )
+
+
 def test_a_put_whose_refusal_does_not_show_the_item_asks_for_it(tmp_path: Path) -> None:
     fake = Fake({}, items=there(row(3, 3)))
 
@@ -446,6 +466,41 @@ def test_when_every_row_is_refused_it_is_not_the_rows_fault(whole: bool, tmp_pat
     assert fake.items == {}
 
 
+def test_a_row_that_is_refused_while_the_others_are_throttled_is_a_reject_alone(tmp_path: Path) -> None:
+    def inside(call: Call, place: int) -> Failing | None:
+        if call.number >= 8:
+            return None
+        return Failing("ValidationError", "bad item") if place == 0 else Failing("ThrottlingError", "slow")
+
+    found = write_to_fake(Fake({}, inside=inside), tmp_path, Action.SKIP, [row(number) for number in range(200)])
+    assert found.counts == (192, 0, 0, 8)
+
+
+def test_rows_that_are_refused_one_after_the_other_are_a_batch_that_is_refused(tmp_path: Path) -> None:
+    def inside(call: Call, place: int) -> Failing | None:
+        return Failing("ValidationError", "bad item") if place == 0 else Failing("ThrottlingError", "slow")
+
+    fake = Fake({}, inside=inside)
+    with pytest.raises(ServiceError, match="bad item"):
+        write_to_fake(fake, tmp_path, Action.SKIP, [row(number) for number in range(100)])
+    assert fake.items == {}
+
+
+def test_a_page_is_taken_apart_once_for_all_its_rejects(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+
+    def items_of(items: Any) -> list[Any]:
+        asked.append(len(items))
+        return requests.items_of(items)
+
+    monkeypatch.setattr(splits, "items_of", items_of)
+    rows = [row(number) for number in range(200)]
+    fake = Fake({}, items=there(*(row(number, 1) for number in range(200))))
+    found = write_to_fake(fake, tmp_path, Action.REJECT, rows)
+    assert sorted(r["item"]["id"]["S"] for r in found.rejects) == [item["id"]["S"] for item in rows]
+    assert len(asked) == 1
+
+
 def test_rows_that_are_there_already_show_that_it_is_the_refused_rows_fault(tmp_path: Path) -> None:
     rows = [row(number) for number in range(500)]
 
@@ -557,7 +612,7 @@ def alone(form: Form, rows: Sequence[Item]) -> list[Batch]:
     """Rows as batches, as if no statement could say them."""
     batching = Batching(form)
     return [
-        Batch(batching.body([json.dumps({"PutRequest": {"Item": item}}).encode()]), (n,), 1.0, single=True)
+        Batch(batching.body([json.dumps({"PutRequest": {"Item": item}}).encode()]), (n,), 1.0, alone=True)
         for n, item in enumerate(rows)
     ]
 
@@ -661,3 +716,52 @@ def test_numbers_as_keys_are_one_key_however_they_are_spelt(tmp_path: Path) -> N
     fake = Fake({}, items={reference.comparable({"id": known["id"]}): known})
     found = write_to_fake(fake, tmp_path, Action.REJECT, [{"id": {"N": "1.00E+2"}, "v": {"N": "1.0"}}], key=key)
     assert found.counts == (0, 0, 1, 0)
+
+
+# Whole jobs
+
+
+@pytest.mark.parametrize("requests_before", [1, 2, 4])
+@pytest.mark.parametrize("action", ["SKIP", "REJECT", "KEEP NEWEST BY v"])
+def test_a_limit_counts_the_rows_of_all_runs(
+    action: str, requests_before: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(executor, "STOP_SECONDS", 0.001)
+    source = [{"id": {"S": f"c{n:03}"}, "v": {"N": "5"}} for n in range(400)]
+    stop = threading.Event()
+
+    runs = 1
+
+    async def fault(call: Call) -> None:
+        if call.operation == "BatchExecuteStatement" and runs <= 3:
+            if call.number % 6 == requests_before:
+                stop.set()
+            await asyncio.sleep(0.004 * (call.number % 3))
+
+    # Of three rows one is there already as it is, and one as another.
+    known = [{**item, "v": {"N": str(5 + n % 3)}} for n, item in enumerate(source) if n % 3]
+    known += [item for n, item in enumerate(source) if not n % 9]
+    spec = f"INSERT INTO Target SELECT id, v FROM Source LIMIT 200 ON CONFLICT {action}"
+    plan = planned(f"{spec} WITH (read = unlimited, write = unlimited, segments = 2, max_rejects = 100%)")
+    fake = Fake({"Source": source}, fault=fault, page=20)
+    fake.items = {reference.comparable({"id": item["id"]}): item for item in known}
+    report = fake.run(plan, tmp_path / "job", stop)
+    while report.outcome == "interrupted":
+        stop.clear()
+        report = fake.run(plan, tmp_path / "job", stop, resume=True)
+        runs += 1
+    now = report.progress
+    assert report.outcome == "limit" and runs > 1
+    assert now.read == now.written + now.skipped + now.unchanged + now.rejected == 200
+
+
+def test_half_of_a_surrogate_pair_in_the_keys_of_two_rows_that_meet_is_told(tmp_path: Path) -> None:
+    source = [{"id": {"S": key}, "g": {"S": "x"}} for key in ("\ud800", "b")]
+    spec = "INSERT OVERWRITE Target SELECT g AS id FROM Source WITH (segments = 1, max_rejects = 100%)"
+    report = Fake({"Source": source}).run(planned(spec), tmp_path / "job")
+    (pair,) = report.pairs
+    assert [row.key["id"]["S"] for row in (pair.first, pair.later)] == ["\ud800", "b"]
+    (line,) = map(json.loads, (tmp_path / "job" / "rejects.jsonl").read_text().splitlines())
+    assert (line["code"], line["met"]["first"]["key"]) == ("R0304", {"id": {"S": "\ud800"}})
+    (found,) = again.met(tmp_path / "job" / "rejects.jsonl", "Target")
+    assert found == Met("Target", {"id": {"S": "x"}}, pair.first)

@@ -21,7 +21,8 @@ from planned import NOW
 import ddbetl
 from ddbetl.cli.commands import cli
 from ddbetl.cli.exit_codes import ExitCode
-from ddbetl.engine.measuring import measured, unfiltered
+from ddbetl.connectors.dynamodb.failures import Kind, ServiceError
+from ddbetl.engine.measuring import _unless_denied, measured, unfiltered
 from ddbetl.errors import JobFailed
 from ddbetl.expressions.writing import Action
 from ddbetl.plan.analyzer import Overrides, analyze
@@ -176,7 +177,7 @@ SPECS = (
     "INSERT INTO Archive SELECT ID, a FROM Orders WHERE a = 1 ON CONFLICT SKIP",
     "INSERT INTO Archive SELECT ID, a FROM Orders ON CONFLICT KEEP NEWEST BY a",
     "MERGE INTO Archive SELECT ID, 1 AS n FROM Orders",
-    "MERGE INTO Archive SELECT ID, 1 AS n FROM Orders ON MISSING SKIP",
+    "MERGE INTO Archive ON MISSING SKIP SELECT ID, 1 AS n FROM Orders",
     "DELETE FROM Archive USING SELECT ID FROM Orders WHERE a = 1",
     "INSERT INTO Archive SELECT * FROM Orders LIMIT 100 ON CONFLICT REPLACE",
     "SELECT * FROM Orders WHERE a = 1",
@@ -379,3 +380,12 @@ def test_a_wrong_price_table_is_refused_before_anything_is_asked(text: str, tmp_
 def test_descriptions_have_their_class() -> None:
     found: Mapping[str, Any] = descriptions("Orders (ID S)")
     assert found["Orders"].table_class == "STANDARD"
+
+
+def test_a_target_that_may_not_be_read_is_not_asked() -> None:
+    with _unless_denied():
+        raise ServiceError(
+            "AccessDeniedException", "not authorized to perform dynamodb:BatchGetItem", status=400, kind=Kind.TERMINAL
+        )
+    with pytest.raises(ServiceError), _unless_denied():
+        raise ServiceError("ValidationException", "the key is none", status=400, kind=Kind.TERMINAL)

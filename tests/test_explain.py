@@ -63,10 +63,22 @@ def test_the_json_value_has_one_schema(case: Case) -> None:
     for call in found["time_calls"]:
         assert list(call) == ["call", "in", "fast_path", "slow_because"]
         assert call["in"] and (call["fast_path"] or call["slow_because"])
+    assert list(found["estimate"]) == [
+        *("read_units", "read_seconds", "items", "rows", "reading", "writing", "comparing", "dollars", "charges"),
+        *("prices", "seconds", "limit", "faster", "assumptions", "sample"),
+    ]
+    for name in ("items", "rows", "reading", "writing", "comparing", "dollars", "seconds"):
+        ends = found["estimate"][name]
+        assert ends is None or list(ends) == ["low", "expected", "high"]
+        assert ends is None or 0 <= ends["low"] <= ends["expected"] <= ends["high"]
+    for charge in found["estimate"]["charges"]:
+        assert list(charge) == ["table", "what", "region", "billing", "units", "dollars", "why"]
+        assert (charge["dollars"] is None) == bool(charge["why"])
     if found["target"] is not None:
         assert list(found["target"]) == [
             *("table", "region", "account", "endpoint", "arn", "request", "action", "on_conflict", "newest", "key"),
-            *("indexes", "units_per_row", "budget", "reads", "collisions", "no_collisions", "ttl_attribute", "create"),
+            *("indexes", "units_per_row", "budget", "reads", "collisions", "no_collisions", "ttl_attribute"),
+            *("switches_on_ttl", "create"),
         ]
         assert (found["target"]["collisions"] is None) == bool(found["target"]["no_collisions"])
 

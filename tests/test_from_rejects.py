@@ -313,3 +313,92 @@ def test_a_file_that_became_shorter_is_not_taken_for_read(tmp_path: Path) -> Non
     assert keys_of(path, "T", path.stat().st_size) == ([], None)
     with pytest.raises(JobFailed, match="shorter than it was"):
         keys_of(path, "T", path.stat().st_size + 1)
+
+
+# Rows that came too late for their key
+
+
+@pytest.fixture
+def met(one_server: Server, prefix: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Run a spec that makes one key of two rows; the file of its rejects: "b" for "a", and "d" for itself."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("source", "target"):
+        tables.create(one_server, f"{prefix}{name}", ("id", "S"))
+    rows = [("a", "x", 1), ("b", "x", 2), ("c", "y", 3), ("d", "z", "none")]
+    items = [{"id": {"S": i}, "g": {"S": g}, "n": {"N": str(n)} if n != "none" else {"S": n}} for i, g, n in rows]
+    tables.fill(one_server, f"{prefix}source", items)
+    Path(SPEC).write_text(
+        f"INSERT OVERWRITE {prefix}target SELECT g AS id, n + 1 AS n, id AS was FROM {prefix}source\n"
+        "WITH (max_rejects = 100%, segments = 1)"
+    )
+    done = run(one_server, "--json")
+    found = report(done)
+    assert (found["written"], found["rejected"], found["collisions"]["rows"]) == (2, 2, 1)
+    return Path(found["rejects"])
+
+
+def change(old: str, new: str) -> None:
+    assert old in Path(SPEC).read_text()
+    Path(SPEC).write_text(Path(SPEC).read_text().replace(old, new))
+
+
+def whose(server: Server, prefix: str) -> dict[str, str]:
+    return {item["id"]["S"]: item["was"]["S"] for item in tables.read(server, f"{prefix}target")}
+
+
+def first_of(path: Path) -> tuple[str, str]:
+    """The row that was written, and the one that was rejected, of the two that met."""
+    (line,) = [json.loads(line) for line in path.read_bytes().splitlines() if b"R0304" in line]
+    assert line["met"]["key"] == {"id": {"S": "x"}}
+    return line["met"]["first"]["key"]["id"]["S"], line["key"]["id"]["S"]
+
+
+def test_a_row_that_came_too_late_comes_too_late_again(one_server: Server, prefix: str, met: Path) -> None:
+    first, late = first_of(met)
+    assert {first, late} == {"a", "b"} and whose(one_server, prefix) == {"x": first, "y": "c"}
+    change("n + 1", "TRY(n + 1)")
+    path = met
+    for written in (1, 0):
+        done = run(one_server, "--from-rejects", str(path), "--json")
+        assert done.exit_code == ExitCode.REJECTS, done.stderr
+        found = report(done)
+        assert (found["written"], found["rejected"], found["collisions"]["rows"]) == (written, 1, 1)
+        assert [cause["code"] for cause in found["causes"]] == ["R0304"]
+        assert whose(one_server, prefix) == {"x": first, "y": "c", "z": "d"}
+        # Its file says so as well, for a run over that one.
+        path = Path(found["rejects"])
+        assert first_of(path) == (first, late)
+
+
+def test_a_row_that_came_too_late_is_written_with_another_key(one_server: Server, prefix: str, met: Path) -> None:
+    first, late = first_of(met)
+    change("g AS id, n + 1", "g || id AS id, TRY(n + 1)")
+    done = run(one_server, "--from-rejects", str(met), "--json")
+    assert done.exit_code == ExitCode.DONE, done.stderr
+    assert whose(one_server, prefix) == {"x": first, "y": "c", f"x{late}": late, "zd": "d"}
+
+
+def test_a_row_that_came_too_late_is_written_where_collisions_are_allowed(
+    one_server: Server, prefix: str, met: Path
+) -> None:
+    _, late = first_of(met)
+    change("segments = 1", "segments = 1, collisions = allow")
+    change("n + 1", "TRY(n + 1)")
+    done = run(one_server, "--from-rejects", str(met), "--json")
+    assert done.exit_code == ExitCode.DONE, done.stderr
+    assert report(done)["collisions"]["rows"] == 1
+    assert whose(one_server, prefix) == {"x": late, "y": "c", "z": "d"}
+
+
+def test_keys_of_another_table_are_nobodys(one_server: Server, prefix: str, met: Path) -> None:
+    _, late = first_of(met)
+    tables.create(one_server, f"{prefix}other", ("id", "S"))
+    change(f"{prefix}target", f"{prefix}other")
+    change("n + 1", "TRY(n + 1)")
+    done = run(one_server, "--from-rejects", str(met), "--json")
+    assert done.exit_code == ExitCode.DONE, done.stderr
+    assert {item["was"]["S"] for item in tables.read(one_server, f"{prefix}other")} == {late, "d"}
+
+
+def test_the_dry_pass_over_rejects_meets_them_too(one_server: Server, met: Path) -> None:
+    assert compiled(one_server).over(met).dry().collisions == 1

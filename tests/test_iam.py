@@ -119,7 +119,7 @@ def row(number: int, version: int) -> Item:
 def alone(form: Form, rows: Sequence[Item]) -> list[Batch]:
     """Rows as batches of one, as if no statement could say them."""
     entries = [json.dumps({"PutRequest": {"Item": item}}).encode() for item in rows]
-    return [Batch(Batching(form).body([entry]), (n,), 1.0, single=True) for n, entry in enumerate(entries)]
+    return [Batch(Batching(form).body([entry]), (n,), 1.0, alone=True) for n, entry in enumerate(entries)]
 
 
 @pytest.mark.parametrize("action", Action)

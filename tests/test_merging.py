@@ -207,6 +207,43 @@ def test_rows_that_no_statement_can_say(
 
 
 @pytest.mark.parametrize("action", MERGES)
+def test_a_row_of_more_attributes_than_one_update_sets_is_made_and_changes_nothing(
+    action: Action, tmp_path: Path
+) -> None:
+    def wide(number: int) -> Item:
+        return {**row(number), **{f"attribute {n}": {"N": str(n)} for n in range(600)}}
+
+    before = [row(1, 1), {**wide(2), "more": {"S": "theirs"}}]
+    fake = Fake({}, items=there(*before))
+    rows = [wide(number) for number in range(1, 5)]
+    found = write_to_fake(fake, tmp_path, action, rows, made=by_reference)
+    made = rows[2:] if action is Action.MERGE else []
+    assert found.counts == (len(made), 2 - len(made), 1, 1)
+    reference.assert_same_items(fake.items.values(), [*before, *made], ("id", "at"))
+    (reject,) = found.rejects
+    assert (reject["code"], reject["item"]["id"]["S"]) == ("R0206", "c001")
+    assert reject["message"] == (
+        "the item is there already, and 602 attributes are too many for one update: the expression that sets them "
+        "would have more than 4,096 bytes"
+    )
+
+
+def test_a_wide_row_that_somebody_makes_in_between_is_looked_at_again(tmp_path: Path) -> None:
+    wide = {**row(1), **{f"attribute {n}": {"N": str(n)} for n in range(600)}}
+    fake = Fake({})
+
+    def meddle(operation: str, number: int, answered: bool) -> None:
+        if (operation, number, answered) == ("PutItem", 0, False):
+            fake.items |= there(row(1, 1))
+        elif (operation, number, answered) == ("PutItem", 0, True):
+            fake.items.clear()
+
+    found = write_to_fake(fake, tmp_path, Action.MERGE, [wide], made=by_reference, meddle=meddle)
+    assert (found.counts, found.calls["PutItem"]) == ((1, 0, 0, 0), 2)
+    assert [*fake.items.values()] == [wide]
+
+
+@pytest.mark.parametrize("action", MERGES)
 def test_a_row_of_its_own_request_can_be_refused(action: Action, tmp_path: Path) -> None:
     before = [row(number, 1) for number in range(1, 4)]
     rows: list[Item] = [{**row(1), "a.b": {"S": ""}}, {**row(2), "a.b": {"S": ""}, "poison": {"S": ""}}]

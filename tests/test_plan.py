@@ -364,6 +364,55 @@ def test_a_proof_holds_and_a_loss_is_one(tables: tuple[str, ...]) -> None:
     assert losses > 100
 
 
+# Parts of a key, of tables whose k has another type each. What says k says '1' of a text and of a number.
+TYPE = "CASE WHEN attribute_type(k) = 'S' THEN '1' ELSE '' END"
+TYPED_PARTS = (
+    "k",
+    "x",
+    "to_string(k)",
+    "to_string(x)",
+    "'k' || to_string(k)",
+    "source_table()",
+    "source_table() || '#'",
+    "source_table() || to_string(k)",
+    "source_table() || to_string(x)",
+    f"source_table() || {TYPE}",
+    f"source_table() || {TYPE.replace('(k)', '(x)')}",
+    "concat(source_table(), if(attribute_type(k) = 'S', '1', ''), to_string(k))",
+)
+PROOFS = {"SN": 6, "NS": 6, "SS": 18, "NN": 12}
+
+
+@pytest.mark.parametrize("types", ["SN", "NS", "SS", "NN"])
+def test_a_proof_holds_where_an_attribute_has_several_types(types: str) -> None:
+    """The names of the tables are such that one is the beginning of the other."""
+    names = dict(zip(("Orders", "Orders1"), types, strict=True))
+    described = "".join(f"{name} (k {type_})\n" for name, type_ in names.items())
+    proofs = 0
+    for partition, sort in product(TYPED_PARTS, TYPED_PARTS):
+        spec = f"INSERT INTO Shop SELECT {partition} AS PK, {sort} AS SK FROM Orders, Orders1"
+        try:
+            found = planned(spec, catalog(f"{described}Shop (PK S, SK S)"))
+        except SpecError:
+            # A NUMBER is no key of the target.
+            continue
+        assert found.write is not None
+        if not found.write.no_collisions:
+            continue
+        proofs += 1
+        columns = [evaluator(column.expression) for column in found.transform.projection.columns]
+        rows: dict[tuple[Value, ...], set[tuple[str, str]]] = {}
+        values = ("1", "11", "12")
+        for (name, type_), k, x_type, x in product(names.items(), values, "SN", values):
+            item = {"k": {type_: k}, "x": {x_type: x}}
+            made = tuple(column(item, RowContext(name, NOW)) for column in columns)
+            # Another type than the target's is a reject.
+            if all(isinstance(one, str) for one in made):
+                rows.setdefault(made, set()).add((name, k))
+        assert all(len(of) == 1 for of in rows.values()), spec
+    assert proofs == PROOFS[types]
+
+
 def test_a_key_that_says_the_sources_key_is_one() -> None:
     spec = "INSERT INTO Shop SELECT Customer AS PK, 'x' AS SK FROM T_1"
     known = catalog("T_1 (Customer S, Day N)\nShop (PK S, SK S)")

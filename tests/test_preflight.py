@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -23,6 +24,7 @@ from ddbetl.connectors.dynamodb.control import Control
 from ddbetl.connectors.dynamodb.tables import TimeToLive, time_to_live
 from ddbetl.errors import JobFailed, SpecError
 from ddbetl.plan.catalog import Connection
+from ddbetl.preflight import SwitchOnExpiry
 
 TABLES = """
 Orders (OrderID S), no recovery
@@ -101,16 +103,18 @@ def test_the_changes_in_words() -> None:
     spec = "INSERT INTO New KEY (OrderID, Day) SELECT OrderID, epoch(Day) AS Day, Expires FROM Orders"
     plan, found = asked(spec, ["ttl_attribute = Expires"])
     assert found == []
-    assert plan.changes == (
+    assert list(map(str, plan.changes)) == [
         "create table New, key (OrderID STRING, Day NUMBER), on demand",
-        "switch on time to live by Expires",
-    )
+        "switch on time to live of New by Expires",
+    ]
     assert writes.changes(plan)[0].startswith("creates table New") and writes.changes(plan)[1].startswith("switches on")
     assert writes.question(plan, anew=False) == (
         "Create New, switch on the time to live of New by Expires, and write to New?"
     )
     paid, _ = asked(spec, ["billing = provisioned 100 rcu 2500 wcu"])
-    assert paid.changes == ("create table New, key (OrderID STRING, Day NUMBER), provisioned 100 rcu 2,500 wcu",)
+    (create,) = paid.changes
+    assert str(create) == "create table New, key (OrderID STRING, Day NUMBER), provisioned 100 rcu 2,500 wcu"
+    assert "after a question: provisioned 100 rcu 2,500 wcu" in paid.explain()
 
 
 def test_the_questions() -> None:
@@ -140,7 +144,7 @@ def test_the_questions() -> None:
         ),
         (
             "INSERT INTO Archive SELECT * FROM Orders ON CONFLICT KEEP NEWEST BY Version",
-            "Archive, in place of items with the same key whose Version is less",
+            "Archive, in place of items with the same key whose Version is less or missing",
         ),
         (
             "MERGE INTO Archive SELECT OrderID, a, b, c, d, e, f, g, h FROM Orders",
@@ -224,7 +228,9 @@ def test_prepared_makes_the_changes_once(orders: Orders, folder: Path) -> None:
 def test_only_the_expiry_is_switched_on(orders: Orders, folder: Path) -> None:
     tables.create(orders.server, new(orders), ("CustomerID", "S"), ("CreationDateTime", "N"))
     plan = compiled(orders, creating(orders))
-    assert plan.changes == ("switch on time to live by CreationDateTime",)
+    assert plan.changes == (SwitchOnExpiry(new(orders), "CreationDateTime"),)
+    assert "run switches on time to live, after a question" in plan.explain()
+    assert plan.explain_json()["target"]["switches_on_ttl"] is True
     plan.begin()
     _, ttl = described(orders)
     assert ttl is not None and ttl.on
@@ -242,7 +248,7 @@ def test_run_says_what_it_creates_and_yes_says_yes(orders: Orders, folder: Path)
     assert refused.exit_code == ExitCode.USAGE and described(orders) == (False, None)
     said = " ".join(refused.stderr.split())
     assert f"creates table {new(orders)}, key (CustomerID STRING, CreationDateTime NUMBER), on demand" in said
-    assert "switches on time to live by CreationDateTime" in said
+    assert f"switches on time to live of {new(orders)} by CreationDateTime" in said
     done = invoke(orders, "run", creating(orders), "--yes")
     assert done.exit_code == ExitCode.DONE, done.output
     assert len(tables.read(orders.server, new(orders))) == orders.rows
@@ -255,6 +261,57 @@ def test_the_question_names_what_is_created_and_no_creates_nothing(orders: Order
     opened.type("n\n")
     assert opened.end() == ExitCode.INTERRUPTED
     assert described(orders) == (False, None) and jobs.jobs() == ()
+
+
+def stopped(orders: Orders) -> str:
+    """The id of a job that its first commit has ended."""
+    stop = threading.Event()
+    stop.set()
+    report = compiled(orders, creating(orders)).run(stop=stop)
+    assert report.outcome == "interrupted"
+    return report.job
+
+
+def test_a_job_whose_expiry_was_switched_off_beside_it_goes_on_after_a_question_only(
+    orders: Orders, folder: Path
+) -> None:
+    job = stopped(orders)
+    switch(orders, on=False)
+    asked_for = f"switch on time to live of {new(orders)} by CreationDateTime"
+    refused = invoke(orders, "run", creating(orders), "--resume")
+    resumed = CliRunner().invoke(cli, ["resume", job, "--progress", "none"], prog_name="ddbetl")
+    for one in (refused, resumed):
+        assert one.exit_code == ExitCode.FAILED, one.output
+        assert asked_for in one.stderr and "ddbetl run SPEC asks" in one.stderr
+    with pytest.raises(JobFailed, match="its target has been changed since it began"):
+        ddbetl.reopen(job).run(job=job)
+    _, ttl = described(orders)
+    assert ttl is not None and not ttl.on and not tables.read(orders.server, new(orders))
+    done = invoke(orders, "run", creating(orders), "--yes")
+    assert done.exit_code == ExitCode.DONE, done.output
+    _, ttl = described(orders)
+    assert ttl is not None and ttl.on and len(tables.read(orders.server, new(orders))) == orders.rows
+    assert [one.id for one in jobs.jobs()] == [job]
+
+
+def test_a_job_whose_target_is_gone_does_not_go_on(orders: Orders, folder: Path) -> None:
+    job = stopped(orders)
+    orders.server.client().delete_table(TableName=new(orders))
+    refused = CliRunner().invoke(cli, ["resume", job, "--progress", "none"], prog_name="ddbetl")
+    assert refused.exit_code == ExitCode.FAILED, refused.output
+    assert f"table {new(orders)} is not there any more" in refused.stderr
+    assert invoke(orders, "run", creating(orders), "--resume").exit_code == ExitCode.USAGE
+    assert described(orders) == (False, None)
+    done = invoke(orders, "run", creating(orders), "--yes")
+    assert done.exit_code == ExitCode.DONE, done.output
+    assert len(tables.read(orders.server, new(orders))) == orders.rows and len(jobs.jobs()) == 2
+
+
+def switch(orders: Orders, *, on: bool) -> None:
+    """Switch the expiry of the new table."""
+    orders.server.client().update_time_to_live(
+        TableName=new(orders), TimeToLiveSpecification={"Enabled": on, "AttributeName": "CreationDateTime"}
+    )
 
 
 def test_milliseconds_stop_a_run_before_anything_is_changed(orders: Orders, folder: Path) -> None:

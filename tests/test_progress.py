@@ -231,6 +231,15 @@ def test_the_summary_of_an_interrupted_run_says_how_to_go_on() -> None:
     half = page(replace(stopped, half_done=1_200, folder="/var/state/jobs/20261122-230512-1f2e"))
     assert "1,200 more rows of unfinished pages stand in the target already" in half
     assert "  ddbetl resume 20261122-230512-1f2e --state-dir /var/state  goes on from here" in half
+    for action, said in {
+        "REPLACE": "rows of unfinished pages stand in the target already; they are written again then, and replace",
+        "SKIP": "rows of unfinished pages stand in the target already; they are found there then, unchanged.",
+        "KEEP NEWEST": "rows of unfinished pages stand in the target already; they are found there then, unchanged.",
+        "MERGE": "rows of unfinished pages are merged already; they are merged again then, which changes nothing.",
+        "DELETE": "keys of unfinished pages are deleted already; they are deleted again then, which changes nothing.",
+    }.items():
+        half = page(replace(stopped, half_done=1_200, action=action))
+        assert f"1,200 more {said}" in " ".join(half.split()), action
     assert "at the spec's LIMIT" in page(replace(FINISHED, outcome="limit"))
 
 
@@ -258,10 +267,14 @@ def test_rows_that_the_target_has_already_have_a_column_where_there_are_any() ->
     assert text.split("\n")[0].split()[3:6] == ["there", "already", "written"]
     assert text.split("\n")[1].split()[3:5] == ["1,000", "690"]
     assert "500 read units to compare what the target has already" in text
+    assert "an earlier run" not in text
+    later = replace(FINISHED, progress=replace(PROGRESS, tables=(again,)), runs=2)
+    assert "of what was there already, some may be from an earlier run of this job" in page(later)
+    assert "an earlier run" not in page(replace(FINISHED, runs=2))
 
 
 def test_a_delete_and_a_merge_say_what_they_did() -> None:
-    assert "Done in 12 s: 3,380 items deleted from Devo" in page(replace(FINISHED, action="DELETE"))
+    assert "Done in 12 s: 3,380 keys deleted from Devo" in page(replace(FINISHED, action="DELETE"))
     merged = page(replace(FINISHED, action="MERGE ON MISSING SKIP"))
     assert "3,380 items merged into Devo" in merged and merged.split("\n")[0].split()[3] == "merged"
 
@@ -280,13 +293,19 @@ def test_rows_that_met_another_s_key_are_told() -> None:
     counted = replace(counted, progress=met, pairs=tuple(map(pair, range(100))))
     lines = page(counted).split("\n")
     at = lines.index("1,234 rows have a key of Devo_NA_AnniversaryPromo_2017 that another row had before")
-    assert lines[at + 1] == "  They are rejected: the first row of each key is what the target has."
+    assert lines[at + 1] == "  The first row of each key went on, the others are rejected."
     assert " ".join(" ".join(lines[at + 2 : at + 4]).split()).startswith(
         "CustomerID = C0, Day = 17282: May CustomerID = C0, DateTime = 10:00 and May CustomerID = C0, DateTime = 11:00"
     )
     assert "  The first 100: .ddbetl/jobs/20261122-230512-1f2e/report.json" in lines
-    assert "the later row is what the target has" in page(replace(counted, collisions="allow"))
-    assert "The newest of each key" in page(replace(counted, collisions="allow", action="KEEP NEWEST"))
+    for action, said in {
+        "REPLACE": "written all the same: of each key the row that was sent last is what the target has.",
+        "MERGE": "merged all the same: of each key the row that was sent last had the last word.",
+        "SKIP": "sent all the same: of each key the row that was sent first stays, the others are skipped.",
+        "REJECT": "the row that was sent first stays, and what differs from it is rejected.",
+        "KEEP NEWEST": "The newest of each key is what the target has.",
+    }.items():
+        assert said in " ".join(page(replace(counted, collisions="allow", action=action)).split())
     value = json.loads(json.dumps(as_json(counted)))["collisions"]
     assert (value["counted"], value["rows"], len(value["first"])) == (True, 1_234, 100)
     assert value["first"][3]["later"] == {

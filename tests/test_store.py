@@ -98,7 +98,7 @@ def test_a_new_job_has_its_record_and_every_split_at_the_beginning(tmp_path: Pat
 
 
 def test_what_was_committed_is_there_when_the_job_is_opened_again(tmp_path: Path) -> None:
-    done = SplitState(0, 1, b'{"id":{"S":"\xc3\xa9"}}', True, Counts(9, 1, 2, 1, 1, 4, 1, 1))
+    done = SplitState(0, 1, b'{"id":{"S":"\xc3\xa9"}}', True, Counts(9, 1, 2, 1, 1, 4, 1, 1, 7))
     with closing(job(tmp_path)) as store:
         store.commit([done, split(1)], [line(1), line(2)], TOTALS, b"first")
         store.commit([split(2)], [], TOTALS, b"second")
@@ -562,11 +562,11 @@ def test_a_state_with_a_page_of_garbage(tmp_path: Path) -> None:
         (f"UPDATE job SET record = '{'[' * 200_000}'", True),
         ("PRAGMA ignore_check_constraints = 1; UPDATE state SET rejects_length = 'x'", False),
         (
-            "PRAGMA ignore_check_constraints = 1; INSERT INTO split VALUES (0, 1, 'text', 2, 0, 0, 0, 0, 0, 0, 0, 0)",
+            "PRAGMA ignore_check_constraints = 1; INSERT INTO split VALUES (0, 1, 'text', 2, 0, 0, 0, 0, 0, 0, 0, 0, 0)",
             False,
         ),
-        ("INSERT INTO split VALUES (0, 3, x'', 0, 0, 0, 0, 0, 0, 0, 0, 0)", False),
-        ("INSERT INTO split VALUES (2, 0, x'', 0, 0, 0, 0, 0, 0, 0, 0, 0)", False),
+        ("INSERT INTO split VALUES (0, 3, x'', 0, 0, 0, 0, 0, 0, 0, 0, 0, 0)", False),
+        ("INSERT INTO split VALUES (2, 0, x'', 0, 0, 0, 0, 0, 0, 0, 0, 0, 0)", False),
     ],
     ids=lambda value: str(value)[:70],
 )

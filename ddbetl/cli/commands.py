@@ -135,10 +135,32 @@ cli.add_command(fmt)
         type=click.Path(exists=True, dir_okay=False),
         help="Another price table, a JSON file; otherwise the one of this version.",
     ),
+    click.option(
+        "-v",
+        "--verbose",
+        is_flag=True,
+        help="Also the logical plan, what each rule makes of it, the SQL, its guards, a request.",
+    ),
     takes_json,
+    click.option("--html", "as_html", is_flag=True, help="One page of HTML, with the plan as a picture."),
+    click.option(
+        "-o",
+        "--output",
+        metavar="FILE",
+        type=click.Path(dir_okay=False),
+        help="Write the page of --html into a new file; one that is there is not overwritten.",
+    ),
     within=cli,
 )
-def explain(inputs: Inputs, sample: int, prices: str | None, as_json: bool) -> None:
+def explain(
+    inputs: Inputs,
+    sample: int,
+    prices: str | None,
+    verbose: bool,
+    as_json: bool,
+    as_html: bool,
+    output: str | None,
+) -> None:
     """Show what a run would do, for zero capacity units.
 
     Looks the tables up and makes the plan: which tables are read, the exact Scan or Query request, what the server
@@ -146,14 +168,24 @@ def explain(inputs: Inputs, sample: int, prices: str | None, as_json: bool) -> N
     takes. With --sample the first items of each table are read, which costs some read units.
     """
     from ddbetl.cli.explain import read_prices, with_sample
+    from ddbetl.cli.new_file import refuse_existing, write_new
     from ddbetl.plan.prices import shipped
 
+    if as_json + as_html + verbose > 1:
+        raise click.UsageError("--verbose, --json and --html are three forms of one page: give one of them")
+    if output is not None and not as_html:
+        raise click.UsageError("-o is for the page of --html; of the others, > FILE makes a file")
+    refuse_existing(output)
     known = read_prices(prices) if prices is not None else shipped()
     plan = with_sample(replace(compiled(inputs, warn=False), prices=known), sample)
     if as_json:
         out(json_text(plan.explain_json()))
+    elif output is not None:
+        write_new(output, plan.explain_html())
+    elif as_html:
+        out(plan.explain_html().removesuffix("\n"))
     else:
-        out(painted(harmless(plan.explain()), width()))
+        out(painted(harmless(plan.explain(verbose=verbose)), width()))
 
 
 @command(

@@ -28,13 +28,18 @@ if TYPE_CHECKING:
 
 
 class Command(click.Command):
-    """A command that knows what is meant by ``domain=Devo`` alone."""
+    """A command that knows what is meant by ``domain=Devo`` alone, and takes a spec that begins with a comment."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         given = list(args)
         try:
             return super().parse_args(ctx, args)
         except click.NoSuchOption as error:
+            spec = next((word for word in given if _is_spec(word, error.option_name)), None)
+            if spec is not None and _takes(self, "spec", "specs"):
+                given.remove(spec)
+                dashes = [] if "--" in given else ["--"]
+                return self.parse_args(ctx, [*given, *dashes, spec])
             texts = [word for word in given if re.match(r"-\d", word)]
             if texts:
                 message = f"{error.message}\na text that begins with a dash stands behind --, as in -- {texts[0]}"
@@ -42,14 +47,20 @@ class Command(click.Command):
             raise
         except click.UsageError as error:
             extra = [word for word in given if re.match(r"[A-Za-z_]\w*=", word) and f"{word}" in error.message]
-            if "unexpected extra argument" in error.message and extra and _takes_params(self):
+            if "unexpected extra argument" in error.message and extra and _takes(self, "param"):
                 wanted = " ".join(f"-p {shlex.quote(word)}" for word in extra)
                 raise click.UsageError(f"{error.message}\ndid you mean {wanted}?", ctx) from None
             raise
 
 
-def _takes_params(command: click.Command) -> bool:
-    return any(parameter.name == "param" for parameter in command.params)
+def _is_spec(word: str, option: str) -> bool:
+    """Tell whether a word that is no option is a spec that begins with a comment: ``--`` and a space, or several
+    lines. ``option``: what was taken for an option's name, which ends before the first ``=``."""
+    return word.partition("=")[0] == option and (re.match(r"--\s", word) is not None or "\n" in word)
+
+
+def _takes(command: click.Command, *names: str) -> bool:
+    return any(parameter.name in names for parameter in command.params)
 
 
 class Commands(click.Group):

@@ -12,7 +12,7 @@ import click
 
 from ddbetl.cli.terminal import err, page_width, wrapped
 from ddbetl.cli.wording import counted, units_of
-from ddbetl.plan.cost import sampling_cost
+from ddbetl.plan.cost import asks_target, sampling_cost
 
 if TYPE_CHECKING:
     from ddbetl.api import Plan
@@ -39,5 +39,7 @@ def with_sample(plan: Plan, items: int) -> Plan:
     cost = sampling_cost(plan.physical, items)
     units = f", about {units_of(round(cost, 1), 'read')}" if cost is not None else ""
     each = "" if tables == 1 else f" of each of {tables} tables"
-    err(wrapped("", f"Sampling reads up to {counted(items, 'item')}{each}{units}.", page_width()))
+    write = plan.physical.write
+    target = f" and as many of {write.table.name}" if write is not None and asks_target(plan.physical) else ""
+    err(wrapped("", f"Sampling reads up to {counted(items, 'item')}{each}{target}{units}.", page_width()))
     return plan.sample(items)

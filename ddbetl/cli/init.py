@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import closing
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from ddbetl.cli.describe import ROLES, types_text
 from ddbetl.cli.fmt import formatted
+from ddbetl.cli.new_file import refuse_existing, write_new
 from ddbetl.cli.preview import value_text
 from ddbetl.cli.terminal import err, out, start_of, visible
 from ddbetl.cli.time import call
@@ -40,8 +40,7 @@ def show(table: str, into: str | None, sample: int, file: str | None, connection
 
     if into == table:
         raise click.BadParameter("a spec never writes into a table that it reads", param_hint="--into")
-    if file is not None and Path(file).exists():
-        raise click.BadParameter(f"{file} is there already, and is not overwritten", param_hint="-o")
+    refuse_existing(file)
     report = ddbetl.describe(table, sample=sample, **connection)
     text = spec_of(report, into, _target(into, connection) if into is not None else None, file or "FILE")
     if report.units:
@@ -49,12 +48,7 @@ def show(table: str, into: str | None, sample: int, file: str | None, connection
     if file is None:
         out(text.removesuffix("\n"))
         return
-    try:
-        with Path(file).open("x", encoding="utf-8", newline="\n") as opened:
-            opened.write(text)
-    except OSError as error:
-        raise click.BadParameter(f"{file}: {error.strerror}", param_hint="-o") from None
-    err(f"Written to {visible(file)}.")
+    write_new(file, text)
 
 
 def _target(into: str, connection: dict[str, str | None]) -> TableDescription | None:

@@ -29,7 +29,6 @@ from ddbetl.cli.writes import changes, effect, question
 from ddbetl.errors import DdbetlError, JobFailed
 from ddbetl.expressions.writing import Action
 from ddbetl.inputs import Inputs
-from ddbetl.preflight import CreateTable
 
 if TYPE_CHECKING:
     from ddbetl.api import Plan
@@ -138,12 +137,11 @@ def run_plan(
 
 
 def refuse_changes(plan: Plan, job: str, *, agreed: bool) -> None:
-    """Refuse to go on with a job whose target is gone, or would be changed without a yes."""
+    """Refuse to go on with a job that would change its target's settings without a yes."""
     from ddbetl.api import not_as_begun
 
-    refused = [change for change in plan.changes if isinstance(change, CreateTable) or not agreed]
-    if refused:
-        raise JobFailed(not_as_begun(job, refused), advised=True)
+    if plan.changes and not agreed:
+        raise JobFailed(not_as_begun(job, plan.changes), advised=True)
 
 
 def _counted(plan: Plan, outputs: Outputs) -> int:

@@ -20,6 +20,7 @@ import msgspec
 
 from ddbetl.connectors.dynamodb.requests import BatchGetAnswer, batch_get_body, read_batch_get
 from ddbetl.engine.reading import Fetched
+from ddbetl.engine.report import Met
 from ddbetl.engine.sending import Sender
 from ddbetl.engine.splits import Split
 from ddbetl.errors import JobFailed
@@ -43,6 +44,9 @@ class RejectedRows:
 
     def give_back(self, split: Split) -> None:
         split.table.budget.settle(_estimate(self.consistent), 0.0)
+
+    def met(self, target: str) -> Iterator[Met]:
+        return met(self.path, target)
 
     async def fetch(self, split: Split) -> Fetched:
         """The items of the next keys of a split's table. ``scanned`` counts the keys."""
@@ -103,13 +107,26 @@ def tables_of(path: Path) -> dict[str, int]:
 class _Line(msgspec.Struct):
     table: str
     key: dict[str, dict[str, Any]]
+    met: Met | None = None
 
 
 _LINE = msgspec.json.Decoder(_Line)
 
 
 def rejected(path: Path, start: int) -> Iterator[tuple[int, str, dict[str, Any]]]:
-    """The rejects of a file from a place on: the place behind each, its table, its key.
+    """The rejects of a file from a place on: the place behind each, its table, its key."""
+    for place, line in _lines(path, start):
+        yield place, line.table, line.key
+
+
+def met(path: Path, target: str) -> Iterator[Met]:
+    """The keys of a target table that rejected rows met: each belongs to a row that is not among them, but written or
+    rejected for a reason of its own."""
+    return (line.met for _, line in _lines(path, 0) if line.met is not None and line.met.target == target)
+
+
+def _lines(path: Path, start: int) -> Iterator[tuple[int, _Line]]:
+    """The rejects of a file from a place on, and the place behind each.
 
     Raises JobFailed for a file that has other lines than rejects. Half a line at the end, of a job that was killed, is
     none: its page is read again by that job.
@@ -130,7 +147,7 @@ def rejected(path: Path, start: int) -> Iterator[tuple[int, str, dict[str, Any]]
                         continue
                     said = line[:60].decode("utf-8", "replace").strip()
                     raise JobFailed(f"{path} has a line that is no reject of ddbetl: {said}…") from None
-                yield start, found.table, found.key
+                yield start, found
     except OSError as error:
         raise JobFailed(f"the file of rejects cannot be read: {error.strerror} ({path})") from error
 

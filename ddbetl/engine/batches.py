@@ -104,19 +104,6 @@ class Batching:
             out.append(self._in_order(sorted(apart, key=lambda entry: entry.position)))
         return out
 
-    def cut(self, batch: Batch, rows: int) -> Batch:
-        """The first rows of a batch and of what follows it; at least one."""
-        kept: list[Batch] = []
-        for one in batch.chain():
-            here = min(rows, len(one.positions))
-            if here == len(one.positions):
-                kept.append(Batch(one.content, one.positions, one.units, alone=one.alone))
-            elif here:
-                content = self.body(self.entries(one.content)[:here])
-                kept.append(Batch(content, one.positions[:here], one.units * here / len(one.positions)))
-            rows -= here
-        return _chained(kept)
-
     def singles(self, batch: Batch, content: bytes | memoryview) -> list[Batch]:
         """A batch of each row that is still in ``content``, which the server may have written anew."""
         places = dict(zip(self.keys(batch.content), batch.positions, strict=True))
@@ -171,7 +158,7 @@ class Batching:
     def _entry(self, position: int, row: Row) -> _Entry:
         content, units = requests.entry(self.form, row.item), write_units(row.size)
         if content is None:
-            return _Entry(position, requests.put_entry(row.item), row.key, units, single=True)
+            return _Entry(position, requests.put_entry(row.item), row.key, units, alone=True)
         return _Entry(position, content, row.key, units)
 
     def _entries(self, batch: Batch, keys: Sequence[Key]) -> list[_Entry]:

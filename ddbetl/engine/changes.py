@@ -105,7 +105,9 @@ def _place(table: Sequence[str]) -> tuple[str, str]:
 
 def _made_anew(before: Sequence[str], now: Sequence[str]) -> Iterator[str]:
     name = before[0]
-    if before[2] != now[2]:
+    if not any(now[2:]):
+        yield f"table {name} is not there any more"
+    elif before[2] != now[2]:
         yield f"table {name} is another one: its ARN was {before[2]}, and is {now[2]}"
     elif before[3] != now[3]:
         yield f"table {name} was made anew at {now[3]}; the job knows the one of {before[3]}"

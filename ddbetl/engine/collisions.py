@@ -22,8 +22,8 @@ import random
 from array import array
 from bisect import bisect_right
 from collections import deque
-from collections.abc import Sequence
-from contextlib import ExitStack
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from itertools import accumulate, combinations, repeat
 from mmap import mmap
@@ -120,6 +120,8 @@ class KeysSeen:
         self._steps = pa.array([], U64)
         self._kept = kept
         self._ended = False
+        # Why no answer can be given any more.
+        self._failure: JobFailed | None = None
         self._turn = Lock()
 
     @classmethod
@@ -150,7 +152,7 @@ class KeysSeen:
 
         A row that asks again, known by its table and source key, has its key still.
         """
-        with self._turn, usable(self._folder):
+        with self._turn, self._usable():
             self._begin()
             slots, masks, words = self._look_up(claims.hashes)
             maybe = pc.equal(pc.bit_wise_and(words, masks), masks)
@@ -179,13 +181,9 @@ class KeysSeen:
             length, self._ended = self._length, False
             if length == self._synced:
                 return length
-        try:
-            with usable(self._folder):
-                os.fsync(self._texts)
-                os.fsync(self._rows)
-        except JobFailed:
-            self._ended = True
-            raise
+        with self._usable():
+            os.fsync(self._texts)
+            os.fsync(self._rows)
         self._synced = length
         return length
 
@@ -196,9 +194,21 @@ class KeysSeen:
 
     def _begin(self) -> None:
         """Allow no answer after a failure: the table may know rows that the files do not."""
+        if self._failure is not None:
+            raise JobFailed(str(self._failure), advised=self._failure.advised) from self._failure.__cause__
         if self._ended:
-            raise JobFailed(f"the target keys of job {self._folder.name} are closed, or could not be kept before")
+            raise JobFailed(f"the target keys of job {self._folder.name} are closed")
         self._ended = True
+
+    @contextmanager
+    def _usable(self) -> Iterator[None]:
+        """Keep why the files cannot be used: whoever asks next is told that."""
+        try:
+            with usable(self._folder):
+                yield
+        except JobFailed as error:
+            self._ended, self._failure = True, self._failure or error
+            raise
 
     def _look_up(self, hashes: pa.Array) -> tuple[pa.Array, pa.Array, pa.Array]:
         """Of each hash: its slot, its bits in the filter there, the word there."""

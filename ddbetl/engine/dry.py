@@ -23,37 +23,28 @@ from ddbetl.connectors.dynamodb.access import Access
 from ddbetl.connectors.dynamodb.advice import advice
 from ddbetl.connectors.dynamodb.budget import Budget
 from ddbetl.connectors.dynamodb.failures import WireError
-from ddbetl.connectors.dynamodb.retry import RetryPolicy
-from ddbetl.engine.batches import Batch, Batching
+from ddbetl.engine.batches import Batch
 from ddbetl.engine.collisions import KeysSeen
 from ddbetl.engine.flow import BoundedQueue
 from ddbetl.engine.log import EventLog
 from ddbetl.engine.loop import first_failure
 from ddbetl.engine.meter import Meter, TableMeter
 from ddbetl.engine.pages import PageResult, PageWork
-from ddbetl.engine.reading import Reading, Source, Tables
+from ddbetl.engine.reading import PAGES_WAITING, Reading, Source, Tables
 from ddbetl.engine.rejects import Causes
-from ddbetl.engine.report import CollisionPair, Progress, RejectCause
-from ddbetl.engine.sending import Course, Sender
+from ddbetl.engine.report import MOST_PAIRS, CollisionPair, Progress, RejectCause
+from ddbetl.engine.sending import POLICY, STOP_SECONDS, Course, Sender
 from ddbetl.engine.splits import Ledger, Page
-from ddbetl.engine.store import MOST_PAIRS
-from ddbetl.engine.transforming import transform
+from ddbetl.engine.transforming import count_beside, transform
 from ddbetl.errors import JobFailed
 from ddbetl.expressions.ir import Attribute
 from ddbetl.expressions.projection import OutputColumn, Projection
-from ddbetl.expressions.writing import ENTRIES, Action, Form
+from ddbetl.expressions.writing import Action
 from ddbetl.plan.catalog import Connection
 from ddbetl.plan.logical import LogicalPlan, Node, Project, TableScan, Write, parts
 from ddbetl.plan.optimizer import optimize
 from ddbetl.plan.physical import PhysicalPlan, WriteExec
 from ddbetl.plan.planner import plan as make_plan
-
-# Bytes of pages that wait for the transform.
-PAGES_WAITING = 16 * 2**20
-# Seconds between looks at whether the pass is to stop.
-STOP_SECONDS = 0.1
-
-POLICY = RetryPolicy()
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,8 +151,7 @@ async def dry(
     def scans(senders: Mapping[Connection, Sender]) -> Source:
         return Tables(senders, plan.logical.consistent_read, nothing)
 
-    batching = Batching(Form(ENTRIES[plan.write.action], plan.write.table.name, plan.write.key))
-    one = _Pass(plan, plan.write, meter, Ledger(tables, [], clock), course, batching, each)
+    one = _Pass(plan, plan.write, meter, Ledger(tables, [], clock), course, each)
     try:
         await one.run((source or scans)(senders), stop, shuffle or random.Random(), progress, interval)
     except ExceptionGroup as group:
@@ -192,7 +182,6 @@ class _Pass:
     meter: Meter
     ledger: Ledger
     course: Course
-    batching: Batching
     each: Callable[[Batch], None] | None
     causes: Causes = field(default_factory=Causes)
     pairs: list[CollisionPair] = field(default_factory=list)
@@ -209,11 +198,13 @@ class _Pass:
         reading = Reading(source, pages, self.ledger, self.course)
         with ExitStack() as kept:
             tables = [table.scan.table.name for table in self.meter.tables]
-            work = PageWork(self.plan.transform, self.write, self._keys_seen(kept), tables)
+            work = PageWork(
+                self.plan.transform, self.write, self._keys_seen(kept), tables, source.met(self.write.table.name)
+            )
             async with asyncio.TaskGroup() as background:
                 watch = [background.create_task(self._show(progress, interval))] if progress is not None else []
                 async with asyncio.TaskGroup() as stages:
-                    stages.create_task(transform(pages, work, self.plan.now.millis, self._count))
+                    stages.create_task(transform(pages, work, self.plan.now.millis, self.course, self._count))
                     readers = reading.start(stages, self.ledger.splits, shuffle)
                     watch.append(background.create_task(self._end_early(stop, readers, pages)))
                     if readers:
@@ -237,22 +228,14 @@ class _Pass:
         self.pairs += result.collisions[: MOST_PAIRS - len(self.pairs)]
         for _, failure in result.failures:
             self.causes.count(failure.code, failure.message)
-        page.add(
-            filtered=result.filtered,
-            rejected=len(result.failures),
-            collisions=result.collided,
-            by_reference=result.by_reference,
-        )
+        count_beside(page, result)
+        page.add(rejected=len(result.failures))
         for batch in result.batches:
-            rows = batch.rows if self.course.left is None else min(batch.rows, self.course.left)
-            # What is over the LIMIT counts as not read.
-            page.add(read=rows - batch.rows)
-            if self.course.left is not None:
-                self.course.left -= rows
-            if rows and self.each is not None:
-                self.each(batch if rows == batch.rows else self.batching.cut(batch, rows))
-            page.hand_over(rows)
-            page.wrote(rows)
+            if self.each is not None:
+                self.each(batch)
+            page.hand_over(batch.rows)
+            page.wrote(batch.rows)
+        self.course.take(result.rows)
         page.close(1)
 
     async def _show(self, progress: Callable[[Progress], None], interval: float) -> None:

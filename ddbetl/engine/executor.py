@@ -1,8 +1,8 @@
 """The executor: a physical plan to rows in the target.
 
 In: a physical plan, a way to reach its tables, the job's store. Out: a RunReport, progress on the way. Invariants:
-every item read is filtered, rejected, skipped or acknowledged by the target before the store says that it is done; what
-waits between two stages is bounded in bytes; no table is read or written above its budget.
+every item read is filtered, rejected, skipped, unchanged or acknowledged by the target before the store says that it is
+done; what waits between two stages is bounded in bytes; no table is read or written above its budget.
 
 ::
 
@@ -24,8 +24,7 @@ from typing import Any
 import msgspec
 
 from ddbetl.connectors.dynamodb.access import Access
-from ddbetl.connectors.dynamodb.retry import RetryPolicy
-from ddbetl.engine.batches import Batch, Batching
+from ddbetl.engine.batches import Batching
 from ddbetl.engine.collisions import KeysSeen
 from ddbetl.engine.flow import BoundedQueue
 from ddbetl.engine.log import EventLog
@@ -33,26 +32,23 @@ from ddbetl.engine.meter import Meter
 from ddbetl.engine.metrics import metrics_text, write_metrics
 from ddbetl.engine.pages import PageResult, PageWork
 from ddbetl.engine.rates import Rated, Rates
-from ddbetl.engine.reading import Reading, Source
+from ddbetl.engine.reading import PAGES_WAITING, Reading, Source
 from ddbetl.engine.rejects import Rejects
-from ddbetl.engine.report import Progress
-from ddbetl.engine.sending import Course, Sender
+from ddbetl.engine.report import Progress, pair_line
+from ddbetl.engine.sending import POLICY, STOP_SECONDS, Course, Sender
 from ddbetl.engine.splits import Ledger, Page
 from ddbetl.engine.store import JobStore, Totals
-from ddbetl.engine.transforming import transform
+from ddbetl.engine.transforming import count_beside, transform
 from ddbetl.engine.writing import Batches, Writing
 from ddbetl.errors import JobFailed
 from ddbetl.expressions.writing import ENTRIES, Form
 from ddbetl.plan.catalog import Connection
 from ddbetl.plan.physical import PhysicalPlan, QueryExec, ReadExec, WriteExec
 
-# Bytes that wait: pages for the transform; request bodies, and the pages that they keep alive, for the writers.
-PAGES_WAITING = 16 * 2**20
+# Bytes that wait for the writers: request bodies, and the pages that they keep alive.
 BODIES_WAITING = 64 * 2**20
 # Seconds between looks at whether the credentials need renewing.
 CREDENTIALS_SECONDS = 30.0
-# Seconds between looks at whether the run is to stop.
-STOP_SECONDS = 0.1
 # Seconds from a page that is done to its commit, and between commits of the progress alone.
 COMMIT_SECONDS = 0.1
 PROGRESS_SECONDS = 1.0
@@ -60,8 +56,6 @@ PROGRESS_SECONDS = 1.0
 METRICS_SECONDS = 5.0
 # Seconds between two lines of progress in the log.
 TOLD_SECONDS = 10.0
-
-POLICY = RetryPolicy()
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,16 +97,18 @@ class Job:
 
     async def run(self, stop: Event, outlook: Outlook) -> None:
         """Run to the end, to the LIMIT, or until ``stop`` is set."""
-        written = sum(split.counts.written for split in self.ledger.splits)
-        self.course.left = max(0, self.plan.limit - written) if self.plan.limit is not None else None
+        known = [split.counts for split in self.ledger.splits]
+        if self.plan.limit is not None:
+            self.course.left = max(0, self.plan.limit - sum(counts.handed_over for counts in known))
         senders = {connection: self._sender(access) for connection, access in self.access.items()}
         pages: BoundedQueue[Page] = BoundedQueue(PAGES_WAITING)
         batches: Batches = BoundedQueue(BODIES_WAITING)
-        reading = Reading(self.source(senders), pages, self.ledger, self.course)
+        source = self.source(senders)
+        reading = Reading(source, pages, self.ledger, self.course)
         batching = Batching(Form(ENTRIES[self.write.action], self.write.table.name, self.write.key))
         writing = Writing(
             senders[self.write.table.connection], batching, self.write, self.meter.write, self.meter.reads, batches,
-            self.course, self.rejects, written=written > 0 or self.chosen,
+            self.course, self.rejects, written=self.chosen or any(one.written or one.unchanged for one in known),
         )  # fmt: skip
         try:
             async with asyncio.TaskGroup() as background:
@@ -120,7 +116,7 @@ class Job:
                 watch: list[asyncio.Task[None]] = [background.create_task(task) for task in beside]
                 async with asyncio.TaskGroup() as stages:
                     writers = writing.start(stages)
-                    stages.create_task(self._transform(pages, batches, batching))
+                    stages.create_task(self._transform(pages, batches, source))
                     readers = reading.start(stages, self.ledger.splits, self.shuffle)
                     watch.append(
                         background.create_task(self._end_early(stop, readers, pages, batches, writing, writers))
@@ -270,43 +266,33 @@ class Job:
 
     # Transforming
 
-    async def _transform(self, pages: BoundedQueue[Page], batches: Batches, batching: Batching) -> None:
+    async def _transform(self, pages: BoundedQueue[Page], batches: Batches, source: Source) -> None:
         async def hand_over(page: Page, result: PageResult) -> None:
             # What LIMIT or a stop leaves over is not done.
             if not self.course.ended:
-                await self._hand_over(page, result, batches, batching)
+                await self._hand_over(page, result, batches)
 
         names = [table.name for table in self.store.record.tables]
-        work = PageWork(self.plan.transform, self.write, self.seen, names)
-        await transform(pages, work, self.plan.now.millis, hand_over)
+        work = PageWork(self.plan.transform, self.write, self.seen, names, source.met(self.write.table.name))
+        await transform(pages, work, self.plan.now.millis, self.course, hand_over)
         batches.close()
 
-    async def _hand_over(self, page: Page, result: PageResult, batches: Batches, batching: Batching) -> None:
+    async def _hand_over(self, page: Page, result: PageResult, batches: Batches) -> None:
         """Give a page's rows to the writers, and record those that cannot be written."""
-        page.add(filtered=result.filtered, by_reference=result.by_reference, collisions=result.collided)
-        page.pairs += map(msgspec.json.encode, result.collisions)
+        count_beside(page, result)
+        page.pairs += map(pair_line, result.collisions)
         if result.failures:
-            self.rejects.add(page, result.failures, sum(batch.rows for batch in result.batches))
+            self.rejects.add(page, result.failures, result.rows)
         # A batch keeps its page until it is written, for the rejects: few rows of a large page weigh much.
         share = len(page.items) // max(1, len(result.batches))
         for batch in result.batches:
             if self.course.stopping:
                 return
-            limited = self._within_limit(page, batch, batching)
-            if limited is not None:
-                page.hand_over(limited.rows)
-                await batches.put((page, limited), limited.size + share)
+            rows = batch.rows
+            page.hand_over(rows)
+            self.course.take(rows)
+            await batches.put((page, batch), batch.size + share)
         page.close(1)
-
-    def _within_limit(self, page: Page, batch: Batch, batching: Batching) -> Batch | None:
-        """The part of a batch that LIMIT still allows; what is over counts as not read."""
-        if self.course.left is None:
-            return batch
-        rows = batch.rows
-        kept = min(rows, self.course.left)
-        self.course.left -= kept
-        page.add(read=kept - rows)
-        return batch if kept == rows else batching.cut(batch, kept) if kept else None
 
 
 def _index(read: ReadExec) -> str | None:

@@ -10,7 +10,8 @@ import json
 import re
 import time
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import fields
 from typing import Any
 
@@ -18,9 +19,10 @@ import msgspec
 
 from ddbetl.connectors.dynamodb.access import Access
 from ddbetl.connectors.dynamodb.budget import Budget
-from ddbetl.connectors.dynamodb.failures import MalformedResponse
+from ddbetl.connectors.dynamodb.failures import MalformedResponse, ServiceError
 from ddbetl.connectors.dynamodb.requests import BatchGetAnswer, batch_get_body, read_batch_get, scan_body
 from ddbetl.connectors.dynamodb.retry import retrying
+from ddbetl.connectors.dynamodb.tables import CANNOT_TELL
 from ddbetl.connectors.dynamodb.wire import WireClient
 from ddbetl.engine.batches import Batching, write_units
 from ddbetl.engine.peek import PATIENCE, peek
@@ -53,11 +55,22 @@ async def sample(plan: PhysicalPlan, access: Mapping[Connection, Access], items:
         target = None
         if plan.write is not None and asks_target(plan):
             chosen = list(rows.values())[:: max(1, -(-len(rows) // max(1, items)))]
-            target = await _target(plan.write, chosen, clients[plan.write.table.connection])
+            with _unless_denied():
+                target = await _target(plan.write, chosen, clients[plan.write.table.connection])
         return Samples(tuple(one for one, _ in found), target)
     finally:
         for client in clients.values():
             await client.aclose()
+
+
+@contextmanager
+def _unless_denied() -> Iterator[None]:
+    """Go without what the credentials may not read, as those of a run that only puts may not."""
+    try:
+        yield
+    except ServiceError as error:
+        if error.code not in CANNOT_TELL:
+            raise
 
 
 async def _sample(plan: PhysicalPlan, read: ReadExec, client: WireClient, items: int) -> tuple[Sample, list[Row]]:

@@ -2,14 +2,15 @@
 keys.
 
 In: pages of raw items. Out: what came of each. Invariants: every item of a page is filtered, a failure, or in exactly
-one batch; the keys of a page's rows are asked for, all at once, before any of them can be sent. All of it runs in one
-thread, beside the event loop's.
+one batch, or left over by LIMIT; the keys of a page's rows are asked for, all at once, before any of them can be sent.
+All of it runs in one thread, beside the event loop's.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any
 
 import msgspec
@@ -20,7 +21,7 @@ from ddbetl.connectors.dynamodb.requests import items_of
 from ddbetl.engine import claims
 from ddbetl.engine.batches import Batch, Batching
 from ddbetl.engine.collisions import Collision, KeysSeen
-from ddbetl.engine.report import CollisionPair, SourceRow
+from ddbetl.engine.report import MOST_PAIRS, CollisionPair, Met, SourceRow
 from ddbetl.engine.rows import Filtered, Row, RowEvaluator, RowFailure, decode_item
 from ddbetl.engine.transform import Body, PageInput, PageOutput, Transformer
 from ddbetl.errors import JobFailed
@@ -29,16 +30,17 @@ from ddbetl.functions.model import RowContext
 from ddbetl.plan.physical import TransformExec, WriteExec
 from ddbetl.types import Timestamp
 
-Failures = list[tuple[dict[str, dict[str, Any]], RowFailure]]
+# Rows of another job whose keys are taken at once.
+MOST_MET = 1_000
 
-# So many collisions of a page are told with both rows.
-MOST_PAIRS = 100
+Failures = list[tuple[dict[str, dict[str, Any]], RowFailure]]
 
 
 @dataclass(frozen=True, slots=True)
 class PageResult:
     """``failures``: source items that cannot be written, and why. ``by_reference``: how many items took that way.
-    ``collided``: rows whose target key another source row had before, of which ``collisions`` are the first."""
+    ``collided``: rows whose target key another source row had before, of which ``collisions`` are the first. ``over``:
+    rows that LIMIT leaves over."""
 
     batches: list[Batch]
     failures: Failures
@@ -46,56 +48,93 @@ class PageResult:
     by_reference: int
     collided: int = 0
     collisions: list[CollisionPair] = field(default_factory=list)
+    over: int = 0
+
+    @property
+    def rows(self) -> int:
+        """The rows that can be written."""
+        return sum(batch.rows for batch in self.batches)
 
 
 @dataclass(slots=True)
 class _Rows:
-    """The rows of a page that pass so far: in bodies, and by reference with their positions."""
+    """The rows of a page that pass so far: in bodies, and by reference with their positions. ``late``: those by
+    position that come too late for their key."""
 
     bodies: list[Body]
     rows: list[tuple[int, Row]]
     failures: Failures = field(default_factory=list)
-    collided: int = 0
-    collisions: list[CollisionPair] = field(default_factory=list)
+    late: dict[int, CollisionPair] = field(default_factory=dict)
+
+    def positions(self) -> list[int]:
+        """The places of the rows in the page, rising."""
+        return sorted([place for body in self.bodies for place in body.positions] + [place for place, _ in self.rows])
+
+    def leave_out(self, places: Iterable[int], batching: Batching) -> None:
+        gone = frozenset(places)
+        if gone:
+            kept = (claims.without(body, gone, batching) for body in self.bodies)
+            self.bodies = [body for body in kept if body is not None]
+            self.rows = [(place, row) for place, row in self.rows if place not in gone]
 
 
 class PageWork:
     """What is done with the pages of one plan. For one thread; close it there, or its memory stays.
 
     ``seen``: the target keys of the job's rows, where the plan looks for collisions. ``tables``: the names of the
-    source tables, by the numbers that pages and ``seen`` have of them.
+    source tables, by the numbers that pages and ``seen`` have of them. ``met``: rows of another job that have the keys
+    they have, whatever is asked for.
     """
 
     def __init__(
-        self, transform: TransformExec, write: WriteExec, seen: KeysSeen | None = None, tables: Sequence[str] = ()
+        self,
+        transform: TransformExec,
+        write: WriteExec,
+        seen: KeysSeen | None = None,
+        tables: Sequence[str] = (),
+        met: Iterable[Met] = (),
     ) -> None:
         self._statement = transform.statement
         self._rows = RowEvaluator(transform, write.key, write.newest, write.ttl_attribute)
         self._write = write
         self._batching = Batching(Form(ENTRIES[write.action], write.table.name, write.key))
         self._seen = seen if write.collisions is not None else None
-        self._tables = tables
+        self._tables = [*tables]
+        self._met = met
+        # KEEP NEWEST decides between the rows of a job as it does between a row and an item.
+        self._late_too = write.collisions == "allow" or write.action is Action.KEEP_NEWEST
         self._transformer: Transformer | None = None
 
-    def run(self, pages: Sequence[PageInput]) -> list[PageResult]:
-        """What comes of each page; raises MalformedResponse for one that is no page."""
+    def run(self, pages: Sequence[PageInput], left: int | None = None) -> list[PageResult]:
+        """What comes of each page; ``left``: so many rows of them may be written, None for all. A page behind the last
+        of these is as if it were empty. Raises MalformedResponse for one that is no page."""
         if self._transformer is None:
             self._transformer = Transformer(self._statement)
-        return [self._checked(page, output) for page, output in zip(pages, self._transformer.run(pages), strict=True)]
+            if self._seen is not None:
+                self._keep_met(self._seen, self._transformer)
+        results = []
+        for page, output in zip(pages, self._transformer.run(pages), strict=True):
+            if left == 0:
+                results.append(PageResult([], [], 0, 0))
+                continue
+            results.append(self._checked(page, output, left))
+            if left is not None:
+                left -= results[-1].rows
+        return results
 
     def close(self) -> None:
         if self._transformer is not None:
             self._transformer.close()
             self._transformer = None
 
-    def _checked(self, page: PageInput, output: PageOutput) -> PageResult:
+    def _checked(self, page: PageInput, output: PageOutput, left: int | None) -> PageResult:
         try:
-            return self._page(page, output)
+            return self._page(page, output, left)
         except MalformedResponse as error:
             error.operation, error.table = page.operation, page.source_table
             raise
 
-    def _page(self, page: PageInput, output: PageOutput) -> PageResult:
+    def _page(self, page: PageInput, output: PageOutput, left: int | None) -> PageResult:
         filtered = page.count - output.passed - len(output.by_reference)
         found = _Rows(output.bodies, [])
         if output.by_reference:
@@ -110,39 +149,63 @@ class PageWork:
                     case Row() as row:
                         found.rows.append((position, row))
         if self._seen is not None and (output.keys is not None or found.rows):
-            self._ask(self._seen, page, output, found)
+            found.late = self._late(self._seen, page, output, found)
+        over = self._cut(found, left) if left is not None else 0
+        pairs = [*found.late.values()]
+        if pairs and not self._late_too:
+            self._reject_late(page, found)
         batches = self._batching.batches(found.bodies, found.rows, output.repeats)
         by_reference = len(output.by_reference)
-        return PageResult(batches, found.failures, filtered, by_reference, found.collided, found.collisions)
+        return PageResult(batches, found.failures, filtered, by_reference, len(pairs), pairs[:MOST_PAIRS], over)
 
-    def _ask(self, seen: KeysSeen, page: PageInput, output: PageOutput, found: _Rows) -> None:
-        """Ask for the target keys of a page's rows; what comes too late is counted, and goes no further unless it
-        may."""
+    def _late(self, seen: KeysSeen, page: PageInput, output: PageOutput, found: _Rows) -> dict[int, CollisionPair]:
+        """Ask for the target keys of a page's rows; those that come too late, by position."""
         assert self._transformer is not None
         items = _items(page) if found.rows else []
         by_reference = [self._key_texts(position, row, items[position]) for position, row in found.rows]
         positions, asked = claims.claims_of(output.keys, by_reference, page.table, self._transformer.hashes)
         late = seen.claim(asked)
-        if not late:
-            return
         keys, sources = asked.keys.cast(pa.binary()), asked.sources.cast(pa.binary())
-        pairs = [self._pair(page, collision, keys, sources) for collision in late]
-        found.collided = len(late)
-        found.collisions = pairs[:MOST_PAIRS]
-        # KEEP NEWEST decides between the rows of a job as it does between a row and an item.
-        if self._write.collisions == "allow" or self._write.action is Action.KEEP_NEWEST:
-            return
+        return {positions[one.row].as_py(): self._pair(page, one, keys, sources) for one in late}
+
+    def _cut(self, found: _Rows, left: int) -> int:
+        """Leave out what LIMIT leaves over, rows that come too late too; how many they are."""
+        places = found.positions()
+        good = places if self._late_too else [place for place in places if place not in found.late]
+        if len(good) < left:
+            return 0
+        over = [place for place in places if place > good[left - 1]]
+        found.leave_out(over, self._batching)
+        for place in over:
+            found.late.pop(place, None)
+        return len(over)
+
+    def _reject_late(self, page: PageInput, found: _Rows) -> None:
+        """Let rows that come too late go no further."""
         if self._write.collisions == "fail":
-            raise JobFailed(_two_rows(pairs[0]), advised=True)
+            raise JobFailed(_two_rows(next(iter(found.late.values()))), advised=True)
         items = _items(page)
-        places = [positions[collision.row].as_py() for collision in late]
-        for place, pair in zip(places, pairs, strict=True):
+        for place, pair in found.late.items():
             message = f"another source row has this key already: {_said(pair.first)}"
-            found.failures.append((decode_item(items[place]), RowFailure("R0304", message, None)))
-        gone = frozenset(places)
-        kept = (claims.without(body, gone, self._batching) for body in found.bodies)
-        found.bodies = [body for body in kept if body is not None]
-        found.rows = [(position, row) for position, row in found.rows if position not in gone]
+            found.failures.append((decode_item(items[place]), RowFailure("R0304", message, None, pair)))
+        found.leave_out(found.late, self._batching)
+
+    def _keep_met(self, seen: KeysSeen, transformer: Transformer) -> None:
+        """Give the rows of another job the keys that they have there."""
+        met = iter(self._met)
+        while some := [*islice(met, MOST_MET)]:
+            by_table: dict[int, list[claims.KeyTexts]] = {}
+            for one in some:
+                if one.first.table not in self._tables:
+                    self._tables.append(one.first.table)
+                key = [*claims.source_contents(one.key, self._write.key)]
+                if None not in key:
+                    source = claims.source_contents(one.first.key, self._statement.sources or ())
+                    texts = claims.KeyTexts(0, claims.key_text(key), claims.key_text(source))
+                    by_table.setdefault(self._tables.index(one.first.table), []).append(texts)
+            for table, rows in by_table.items():
+                _, asked = claims.claims_of(None, rows, table, transformer.hashes)
+                seen.claim(asked)
 
     def _key_texts(self, position: int, row: Row, raw: msgspec.Raw) -> claims.KeyTexts:
         source = claims.source_contents(decode_item(raw), self._statement.sources or ())

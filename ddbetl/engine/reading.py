@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from random import Random
 from typing import Protocol
@@ -18,6 +18,7 @@ import msgspec
 from ddbetl.connectors.dynamodb.budget import Budget
 from ddbetl.connectors.dynamodb.requests import ScanAnswer, read_scan, scan_body
 from ddbetl.engine.flow import BoundedQueue
+from ddbetl.engine.report import Met
 from ddbetl.engine.sending import Course, Sender
 from ddbetl.engine.splits import Ledger, Page, Split
 from ddbetl.errors import JobFailed
@@ -27,6 +28,8 @@ from ddbetl.plan.physical import QueryExec, ScanExec
 
 # Segments read at once, over all tables, where the tables have that many.
 READERS = 32
+# Bytes of pages that wait for the transform.
+PAGES_WAITING = 16 * 2**20
 # The most units that one page costs: 1 MB, eventually consistent.
 PAGE_UNITS = 128
 # A page is no larger than what can be written in so many seconds; in items, at least, and where it matters at most.
@@ -50,13 +53,15 @@ class Fetched:
 
 class Source(Protocol):
     """Where pages come from. ``wait`` until the next page of a split may be asked for, then ``fetch`` it, or
-    ``give_back`` the units that were waited for."""
+    ``give_back`` the units that were waited for. ``met``: target keys that belong to rows which do not come again."""
 
     async def wait(self, split: Split) -> None: ...
 
     def give_back(self, split: Split) -> None: ...
 
     async def fetch(self, split: Split) -> Fetched: ...
+
+    def met(self, target: str) -> Iterator[Met]: ...
 
 
 @dataclass(slots=True)
@@ -75,6 +80,9 @@ class Tables:
 
     def give_back(self, split: Split) -> None:
         split.table.budget.settle(self._estimates[split], 0.0)
+
+    def met(self, target: str) -> Iterator[Met]:
+        return iter(())
 
     async def fetch(self, split: Split) -> Fetched:
         scan, budget = split.table.scan, split.table.budget

@@ -9,16 +9,16 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ddbetl.engine.meter import Meter
-from ddbetl.engine.report import RejectCause
+from ddbetl.engine.report import CollisionPair, RejectCause
 from ddbetl.engine.rows import RowFailure
 from ddbetl.engine.state import resume_command
 from ddbetl.errors import JobFailed
-from ddbetl.plan.logical import LogicalPlan
+from ddbetl.plan.logical import LogicalPlan, parts
 from ddbetl.source import Span
 
 if TYPE_CHECKING:
@@ -39,13 +39,14 @@ Item = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Reject:
-    """A row that cannot be written: its source item in DynamoDB JSON, and why."""
+    """A row that cannot be written: its source item in DynamoDB JSON, and why; ``met``: see RowFailure."""
 
     table: str
     item: Item
     code: str
     message: str
     span: Span | None = None
+    met: CollisionPair | None = None
 
 
 @dataclass(slots=True)
@@ -109,7 +110,7 @@ class Rejects:
                 continue
             page.add(rejected=1)
             self._causes.count(failure.code, failure.message)
-            reject = Reject(page.table.scan.table.name, item, failure.code, failure.message, failure.span)
+            reject = Reject(page.table.scan.table.name, item, failure.code, failure.message, failure.span, failure.met)
             page.split.ledger.reject(page, self.line(reject, keys))
         self._check(beside)
 
@@ -126,6 +127,11 @@ class Rejects:
             "column": column,
             "item": dict(reject.item),
         }
+        if reject.met is not None:
+            # For a run over the rejects, in which the other row need not come again.
+            write = parts(self.plan).write
+            assert write is not None
+            entry["met"] = {"target": write.target.name, "key": reject.met.key, "first": asdict(reject.met.first)}
         return json.dumps(entry, separators=(",", ":")).encode() + b"\n"
 
     def _fatal(self, page: Page, item: Item, failure: RowFailure, keys: tuple[str, ...]) -> str:

@@ -138,6 +138,15 @@ class CollisionPair:
 
 
 @dataclass(frozen=True, slots=True)
+class Met:
+    """A key of the table ``target`` that the row ``first`` of another job has, for which a reject came too late."""
+
+    target: str
+    key: Mapping[str, Any]
+    first: SourceRow
+
+
+@dataclass(frozen=True, slots=True)
 class RunReport:
     """A finished run. ``outcome``: done, limit (LIMIT reached), interrupted or failed; running, in
     the file of a run that has not ended. ``rejects``: the file, if there are any.

@@ -11,7 +11,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import msgspec
 
@@ -33,6 +33,9 @@ from ddbetl.numbers import check_number, number_text, parse_number
 from ddbetl.plan.physical import TransformExec
 from ddbetl.source import Span
 from ddbetl.types import TAG_OF, TAGS, Type, Value
+
+if TYPE_CHECKING:
+    from ddbetl.engine.report import CollisionPair
 
 _decode = msgspec.json.Decoder().decode
 
@@ -57,11 +60,13 @@ FILTERED = Filtered()
 
 @dataclass(frozen=True, slots=True)
 class RowFailure:
-    """Why a row cannot be written: code, message, and the expression's place in the spec (None: the whole row)."""
+    """Why a row cannot be written: code, message, and the expression's place in the spec (None: the whole row).
+    ``met``: the row that has its target key."""
 
     code: str
     message: str
     span: Span | None
+    met: CollisionPair | None = None
 
 
 Outcome: TypeAlias = Row | Filtered | RowFailure

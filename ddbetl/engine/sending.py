@@ -26,6 +26,9 @@ from ddbetl.errors import ConnectionFailed
 
 T = TypeVar("T")
 
+POLICY = RetryPolicy()
+# Seconds between looks at whether a run is to stop.
+STOP_SECONDS = 0.1
 # Stands for every table, where one is named.
 EVERY = ""
 
@@ -36,6 +39,11 @@ class Course:
 
     left: int | None = None
     stopping: bool = False
+
+    def take(self, rows: int) -> None:
+        """Count rows that are on their way."""
+        if self.left is not None:
+            self.left -= rows
 
     @property
     def limit_reached(self) -> bool:

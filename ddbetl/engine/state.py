@@ -76,7 +76,9 @@ def usable(folder: Path, advice: str | None = None) -> Iterator[None]:
         yield
     except OSError as error:
         where = error.filename or folder
-        raise JobFailed(f"the job's files cannot be used: {error.strerror or error} ({where}){then}", advised=True) from error
+        raise JobFailed(
+            f"the job's files cannot be used: {error.strerror or error} ({where}){then}", advised=True
+        ) from error
     except UnicodeDecodeError as error:
         raise broken(folder, str(error)) from error
     except sqlite3.ProgrammingError:
@@ -93,7 +95,7 @@ def broken(folder: Path, what: str, name: str = STATE) -> JobFailed:
     """A job that cannot go on, because of one of its files."""
     return JobFailed(
         f"the state of job {folder.name} is broken: {folder / name}: {what}\n"
-        "Start anew with ddbetl run SPEC --fresh: all rows come again, and those that were written already end up the same.\n"
+        "Start anew with ddbetl run SPEC --fresh: all rows come again, and what is written already ends up the same.\n"
         f"ddbetl jobs rm {folder.name} removes the broken job.",
         advised=True,
     )

@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from ddbetl.engine.flow import BoundedQueue
 from ddbetl.engine.pages import PageResult, PageWork
+from ddbetl.engine.sending import Course
 from ddbetl.engine.splits import Page
 from ddbetl.engine.transform import PageInput
 
@@ -20,20 +21,32 @@ GROUP = 4
 
 
 async def transform(
-    pages: BoundedQueue[Page], work: PageWork, now_millis: int, hand_over: Callable[[Page, PageResult], Awaitable[None]]
+    pages: BoundedQueue[Page],
+    work: PageWork,
+    now_millis: int,
+    course: Course,
+    hand_over: Callable[[Page, PageResult], Awaitable[None]],
 ) -> None:
-    """Transform pages until the queue is closed and empty; closes ``work``."""
+    """Transform pages until the queue is closed and empty; closes ``work``. What is handed over counts for LIMIT
+    before the next pages are begun."""
     loop = asyncio.get_running_loop()
     with ThreadPoolExecutor(max_workers=1, thread_name_prefix="ddbetl-transform") as thread:
         try:
             while (first := await pages.get()) is not None:
                 group = [first, *pages.get_more(GROUP - 1)]
-                results = await loop.run_in_executor(thread, work.run, [_input(page, now_millis) for page in group])
+                inputs = [_input(page, now_millis) for page in group]
+                results = await loop.run_in_executor(thread, work.run, inputs, course.left)
                 for page, result in zip(group, results, strict=True):
                     await hand_over(page, result)
         finally:
             # In its own thread, behind what may still run there when the job is being cancelled.
             thread.submit(work.close).result()
+
+
+def count_beside(page: Page, result: PageResult) -> None:
+    """Count what has come of a page, but for its failures and the rows that can be written."""
+    # What is over the LIMIT counts as not read.
+    page.add(read=-result.over, filtered=result.filtered, by_reference=result.by_reference, collisions=result.collided)
 
 
 def _input(page: Page, now_millis: int) -> PageInput:

@@ -115,6 +115,17 @@ class Lowerer:
         return tuple((name, function) for function, name in self._python.items())
 
     @property
+    def attributes(self) -> tuple[tuple[str, str], ...]:
+        """The attributes that are read, by the names of their columns."""
+        return tuple((column, name) for (name, _), column in self._attribute_columns.items())
+
+    def definition(self, sql: str) -> str:
+        """What a column is made of, where the SQL is no more than its name; else the SQL."""
+        while found := _COLUMN.fullmatch(sql):
+            sql = self._sql[int(found[1])]
+        return sql
+
+    @property
     def depth(self) -> int:
         """How many columns are bound so far."""
         return len(self._sql)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ddbetl.expressions.ir import Attribute, Call, Constant, Expression
 from ddbetl.expressions.projection import (
@@ -47,11 +47,22 @@ CANONICAL_NUMBER = r"0|-?[1-9][0-9]{0,37}|-?(0|[1-9][0-9]{0,18})\.[0-9]{0,18}[1-
 
 
 @dataclass(frozen=True, slots=True)
+class Guard:
+    """What must be true of a row that the statement makes by itself; ``sql`` None: nothing. ``part``: what it is a
+    guard of: WHERE, column (of the ``name``), entry (what one row is in a request), key, source key, newest, expiry."""
+
+    part: str
+    sql: str | None
+    name: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Statement:
     """``sql`` over ``pages``; whether the predicate and the projection have fast forms, or go by reference whole.
 
     ``sources``: the key attributes of all source tables, where collisions are looked for: the result then has
-    ``KEY_COLUMNS`` as well. ``python``: the Python functions that it calls, by their names in SQL.
+    ``KEY_COLUMNS`` as well. ``python``: the Python functions that it calls, by their names in SQL. ``guards``: what
+    sends a row by reference where it is not true. ``attributes``: the attributes that are read, by their names in SQL.
     """
 
     sql: str
@@ -59,6 +70,8 @@ class Statement:
     projects: bool
     sources: tuple[KeyAttribute, ...] | None = None
     python: tuple[tuple[str, PageFunction], ...] = ()
+    guards: tuple[Guard, ...] = ()
+    attributes: tuple[tuple[str, str], ...] = ()
 
 
 def build(
@@ -82,14 +95,17 @@ def build(
     entry = _entry(lowerer, projection, form)
     keyed = _key(lowerer, projection, form.key, exact=sources is not None)
     source = _source_key(lowerer, sources or ())
-    guards: list[str | None] = []
+    guards: list[Guard] = []
     if where is not None:
-        guards.append(predicate.guard if predicate is not None else "FALSE")
-    for part in (entry, keyed, source):
-        guards += part.guards if part is not None else ["FALSE"]
-    guards.append(_ordered(lowerer, projection, newest) if newest is not None else None)
-    guards.append(_expiry(lowerer, projection, ttl_attribute) if ttl_attribute is not None else None)
-    ok = conjunction(guards) or "TRUE"
+        guards.append(Guard("WHERE", predicate.guard if predicate is not None else "FALSE"))
+    guards += _entry_guards(projection, entry)
+    for name, part in (("key", keyed), ("source key", source)):
+        guards += (Guard(name, guard) for guard in (part.guards if part is not None else ["FALSE"]))
+    if newest is not None:
+        guards.append(Guard("newest", _ordered(lowerer, projection, newest)))
+    if ttl_attribute is not None:
+        guards.append(Guard("expiry", _expiry(lowerer, projection, ttl_attribute)))
+    ok = conjunction(guard.sql for guard in guards) or "TRUE"
 
     sql = read_pages(lowerer, whole=projection.star is not None)
     sql = with_layers(sql, lowerer.layers(0, filtered))
@@ -110,6 +126,8 @@ def build(
         projects=entry is not None and keyed is not None and source is not None,
         sources=sources,
         python=lowerer.python,
+        guards=tuple(replace(guard, sql=lowerer.definition(guard.sql)) if guard.sql else guard for guard in guards),
+        attributes=lowerer.attributes,
     )
 
 
@@ -211,6 +229,17 @@ def _aggregate(sql: str, form: Form, batch: int, columns: tuple[str, ...]) -> st
         f"list(position)::INTEGER[] AS rows, {lists}coalesce(sum(({length} + 1023) // 1024), 0)::BIGINT AS units "
         f"FROM ({sql}) GROUP BY page, ok, batch"
     )
+
+
+def _entry_guards(projection: Projection, entry: _Part | None) -> Iterator[Guard]:
+    """The guards of an entry: first those of the columns, in their order, then what it needs beside them."""
+    if entry is None:
+        yield Guard("entry", "FALSE")
+        return
+    count = len(projection.columns)
+    for column, guard in zip(projection.columns, entry.guards[:count], strict=True):
+        yield Guard("column", guard, column.name)
+    yield from (Guard("entry", guard) for guard in entry.guards[count:])
 
 
 @dataclass(frozen=True, slots=True)

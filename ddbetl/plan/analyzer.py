@@ -14,7 +14,7 @@ from ddbetl.expressions.projection import Projection
 from ddbetl.expressions.resolve import Settings
 from ddbetl.expressions.writing import Action
 from ddbetl.functions.own import OwnFile
-from ddbetl.plan import columns, expiry, names, tables
+from ddbetl.plan import columns, expiry, names, tables, warnings
 from ddbetl.plan import target as targets
 from ddbetl.plan.catalog import Catalog, Connection, Provisioned
 from ddbetl.plan.declarations import declare
@@ -86,6 +86,15 @@ def analyze(
     _hidden_keys(analysis, found)
     if analysis.errors:
         raise SpecError(spec.source, in_order(analysis.errors)[:MAX_PROBLEMS])
+    roots = [column.expression for column in projection.columns]
+    if condition is not None:
+        warnings.check_where(analysis, condition)
+        roots.append(condition.predicate)
+    warnings.check_types(analysis, roots, found)
+    if to is not None:
+        warnings.check_target(analysis, to, said.action, projection, found, rate(options.get("write")), now)
+    if ttl is not None and said.action is not Action.DELETE:
+        warnings.check_expiry(analysis, ttl, skips, projection, found, now)
     left_out = (tables.filled(analysis, name) for name in statement.exclude)
     patterns = [r.pattern.text for r in references] + [f"EXCLUDE {e.text}" for e in left_out if e is not None]
     root: Node = TableScan(found, tuple(patterns))

@@ -228,7 +228,7 @@ def _why(lost: list[_Lost], losing: list[OutputColumn], key: list[OutputColumn])
             )
             return message, call.span
     one = lost[0]
-    column = places[one.name][0]
+    column = min(places[one.name], key=lambda column: len(column.text))
     message = (
         f"that no two rows become one cannot be proved: {written(one.name)}, {one.role}, is in the target's key only "
         f"through {short(column.text)}"

@@ -8,9 +8,9 @@ assumptions.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from urllib.parse import urlsplit
 
 from ddbetl.plan.budget import EVENTUAL_BYTES, STRONG_BYTES
 from ddbetl.plan.catalog import Connection, NewTable, Site, TableDescription
@@ -137,7 +137,7 @@ def sampling_cost(plan: PhysicalPlan, items: int) -> float | None:
     total, rows = 0.0, 0
     for read in plan.scans:
         description = read.table.description
-        if description is None or not description.items:
+        if description is None or not description.items or not description.size:
             return None
         size = description.size / description.items * min(items, description.items)
         total += _round_up(size, read.segments if isinstance(read, QueryExec) else 1, plan.logical.consistent_read)
@@ -286,5 +286,5 @@ def _provisioned(description: TableDescription | None, created: NewTable | None)
 
 def is_aws(endpoint: str) -> bool:
     """Whether an endpoint is AWS's own."""
-    host = urlsplit(endpoint).hostname or ""
+    host = re.split("[/:]", endpoint.partition("://")[2])[0]
     return host.endswith((".amazonaws.com", ".amazonaws.com.cn", ".api.aws"))

@@ -244,7 +244,7 @@ def _way(plan: PhysicalPlan, scans: Sequence[ReadExec], *, alone: bool) -> str:
 
 def _keys(scan: QueryExec) -> list[tuple[str, str]]:
     """What is read, and by which index."""
-    found = [_spelled("KeyConditionExpression", json.loads(request)) for request in scan.requests]
+    found = [spelled("KeyConditionExpression", json.loads(request)) for request in scan.requests]
     more = len(found) - MOST_KEYS
     said = found if more <= 1 else [*found[:MOST_KEYS], f"and {more:,} more, each a partition key"]
     rows = [("reads only" if not number else "", key) for number, key in enumerate(said)]
@@ -284,7 +284,7 @@ def _attributes(request: Mapping[str, Any]) -> str:
 
 def _server_filter(plan: PhysicalPlan, request: Mapping[str, Any]) -> list[tuple[str, str]]:
     if "FilterExpression" in request:
-        text = _spelled("FilterExpression", request)
+        text = spelled("FilterExpression", request)
         return [
             ("the server filters", text if len(text) <= LONGEST_FILTER else "by the FilterExpression below"),
             ("", "(keeps more than WHERE does; the exact WHERE runs here)"),
@@ -302,7 +302,7 @@ def _server_filter(plan: PhysicalPlan, request: Mapping[str, Any]) -> list[tuple
 _MARK = re.compile(r"[#:][a-z][0-9]+")
 
 
-def _spelled(part: str, request: Mapping[str, Any]) -> str:
+def spelled(part: str, request: Mapping[str, Any]) -> str:
     """An expression of a request with names and values in the place of its placeholders."""
     names, values = request.get("ExpressionAttributeNames", {}), request.get("ExpressionAttributeValues", {})
 

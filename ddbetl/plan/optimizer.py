@@ -6,7 +6,7 @@ pipeline, in order. (Constants are folded by the analyzer already, where their e
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 from ddbetl.expressions.ir import attributes
@@ -22,6 +22,18 @@ def optimize(plan: LogicalPlan) -> LogicalPlan:
     for rule in RULES:
         plan = rule(plan)
     return plan
+
+
+def stages(plan: LogicalPlan) -> Iterator[tuple[str, LogicalPlan]]:
+    """An optimized plan as it was before all rules, under the name ``analyzed``, and after each rule under its name.
+
+    Rules add to the scan and change nothing else, so what it was can be told from what it is.
+    """
+    plan = replace(plan, root=_with_scan(plan.root, lambda scan: TableScan(scan.tables, scan.patterns)))
+    yield "analyzed", plan
+    for rule in RULES:
+        plan = rule(plan)
+        yield rule.__name__, plan
 
 
 def push_filter(plan: LogicalPlan) -> LogicalPlan:

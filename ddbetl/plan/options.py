@@ -188,7 +188,7 @@ def _collisions(option: ast.Option) -> str:
         case (ast.Word(identifier=word),) if word.name.lower() in COLLISIONS:
             return word.name.lower()
     hint = (
-        "of two rows with one target key, reject puts the later into the rejects, fail stops the run, allow sends it too"
+        "of two rows with one target key, reject puts the later into the rejects, fail ends the run, allow sends it too"
     )
     raise OptionError("E0504", "collisions takes reject, fail or allow", value_span(option), hint)
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from dataclasses import replace
 from typing import Any
 
 from ddbetl.expressions.ir import Attribute, Call, Constant, Expression
@@ -18,6 +19,7 @@ from ddbetl.plan.collisions import Collisions, collisions
 from ddbetl.plan.logical import LogicalPlan, Parts, Table, TableQuery, TableScan, Write, parts
 from ddbetl.plan.physical import PhysicalPlan, QueryExec, ReadExec, ScanExec, TransformExec, WriteExec
 from ddbetl.plan.target import written_indexes
+from ddbetl.plan.warnings import of_plan
 
 # Bytes of a table that one segment reads: some hundred pages, so that a segment is worth its requests.
 SEGMENT_BYTES = 64 * 2**20
@@ -42,7 +44,7 @@ def plan(logical: LogicalPlan) -> PhysicalPlan:
         predicate, found.filter.text if found.filter is not None else "", found.project.projection, built
     )
     identity = _identity(logical, found, write)
-    return PhysicalPlan(
+    made = PhysicalPlan(
         scans,
         transform,
         write,
@@ -54,6 +56,7 @@ def plan(logical: LogicalPlan) -> PhysicalPlan:
         logical,
         warnings,
     )
+    return replace(made, warnings=(*warnings, *of_plan(made)))
 
 
 def _write(logical: LogicalPlan, found: Parts, write: Write) -> tuple[WriteExec, Collisions]:

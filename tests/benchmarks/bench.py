@@ -1,8 +1,9 @@
-"""The side-by-side benchmark of the main job: `make bench`, or `make bench-quick` for under a minute.
+"""The side-by-side benchmark of the main job: `make bench`, or `make bench-quick` for about a minute.
 
 In: the peers of peers.py and ddbetl's own command line, against one canned server on this machine; the write modes of
-modes.py; the columns of times.py, whose texts are read by ddbetl, Joda-Time and Python; the budgets of rate.py; the
-memory of memory.py. Out: tables on stdout, a JSON file and a chart (SVG) in bench-results/.
+modes.py; the columns of times.py, whose texts are read by ddbetl, Joda-Time and Python; the specs of functions.py,
+whose transform is measured alone; the budgets of rate.py; the memory of memory.py. Out: tables on stdout, a JSON file
+and a chart (SVG) in bench-results/.
 
 Invariant: no figure without a comparison of results before it (side_by_side.py).
 
@@ -37,7 +38,10 @@ SIDE = (BASELINE, "boto3_tuned", "pydynox_tuned", CEILING, DDBETL)
 """Who takes part beside the first section."""
 SHARES = (CEILING, "pydynox", "pydynox_tuned")
 """What else a peer is compared with, beside the loop."""
-PARTS = ("main", "modes", "pushdown", "latency", "tls", "times", "rate", "memory")
+ALWAYS = ("times", "functions")
+"""What has a short form of its own, and is measured however late it is."""
+LONG = ("rate", "memory")
+PARTS = ("main", "modes", "pushdown", "latency", "tls", *ALWAYS, *LONG)
 QUICK_PEERS = (BASELINE, "boto3_tuned", CEILING, DDBETL)
 QUICK_MODES = MODES[:2]
 RESULTS = ROOT / "bench-results"
@@ -68,8 +72,9 @@ def main() -> int:
         return 1
     took_part = dict.fromkeys(peer for section in found["sections"] for peer in section["peers"])
     titles = {peer: title(peer) for peer in (*took_part, *([CONDITIONAL] if "modes" in found else []))}
-    print(report.notes(titles, ITEMS_PER_PAGE, bench.cut_short, report.own_peak_bytes()))
-    print(report.disturbance(bench.timed_runs))
+    if titles:
+        print(report.notes(titles, ITEMS_PER_PAGE, bench.cut_short, report.own_peak_bytes()))
+        print(report.disturbance(bench.timed_runs))
     seconds = round(time.monotonic() - bench.started, 1)
     names = save(
         {
@@ -138,9 +143,10 @@ def measure(
             time_all(server, side, size.side_rounds, "HTTPS, whole pages")
     result["no_transform"] = [asdict(found) for found in probes]
     result["sections"] = [report.section_json(section, BASELINE, SHARES) for section in sections]
-    if "times" in parts:
-        result["times"] = reading_times(quick)
-    for name in ("rate", "memory"):
+    for name in ALWAYS:
+        if name in parts:
+            result[name] = in_its_own_process(name, *(["--quick"] if quick else []))
+    for name in LONG:
         if name in parts and not quick:
             result[name] = in_its_own_process(name)
     return result
@@ -157,7 +163,7 @@ def title(peer: str) -> str:
 
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.bench", description="The main job, side by side.")
-    parser.add_argument("--quick", action="store_true", help="under a minute, fewer items and rounds, HTTP only")
+    parser.add_argument("--quick", action="store_true", help="about a minute, fewer items and rounds, HTTP only")
     parser.add_argument("--peers", help=f"which of {', '.join((*MAIN, CEILING, DDBETL))}, separated by commas")
     parser.add_argument("--parts", default=",".join(PARTS), help="which, separated by commas")
     parser.add_argument("--modes", help=f"which of {', '.join(MODES)}, separated by commas")
@@ -166,24 +172,13 @@ def arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def reading_times(quick: bool) -> dict[str, Any]:
-    """Measure and print the columns of times.py, in a process of its own: what it imports would count as the clients'
-    memory."""
-    with tempfile.TemporaryDirectory(prefix="ddbetl-bench-") as folder:
-        path = Path(folder, "times.json")
-        command = [sys.executable, "-m", "tests.benchmarks.times", "--json", str(path), *(["--quick"] if quick else [])]
-        if subprocess.run(command, cwd=ROOT, check=False).returncode != 0:
-            raise Failed("reading times ended with an error")
-        found: dict[str, Any] = json.loads(path.read_text())
-    return found
-
-
-def in_its_own_process(module: str) -> Any:
-    """Let another module of this folder measure and print, apart from this process as well; what it found."""
+def in_its_own_process(module: str, *options: str) -> Any:
+    """Let another module of this folder measure and print, apart from this process: what it imports would count as the
+    clients' memory. Returns what it found."""
     print(flush=True)
     with tempfile.TemporaryDirectory(prefix="ddbetl-bench-") as folder:
         path = Path(folder, "found.json")
-        command = [sys.executable, "-m", f"tests.benchmarks.{module}", "--json", str(path)]
+        command = [sys.executable, "-m", f"tests.benchmarks.{module}", "--json", str(path), *options]
         if subprocess.run(command, cwd=ROOT, check=False).returncode != 0:
             raise Failed(f"tests.benchmarks.{module} ended with an error")
         return json.loads(path.read_text())

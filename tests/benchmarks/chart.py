@@ -1,4 +1,4 @@
-"""The benchmark's chart: bars for who reads how many items a second, and for the write modes.
+"""The benchmark's chart: bars for who reads how many items a second, for the write modes and for the transform.
 
 In: the result of a benchmark, as it is in the JSON. Out: one SVG, with nothing to be loaded, readable on light and on
 dark; None where nothing was measured that it shows.
@@ -26,7 +26,7 @@ Bar = tuple[str, float, str, bool]
 
 def draw(result: dict[str, Any]) -> str | None:
     """Return the chart of a result, or None."""
-    panels = [panel for panel in (_peers(result), _modes(result)) if panel is not None]
+    panels = [panel for panel in (_peers(result), _modes(result), _functions(result)) if panel is not None]
     if not panels:
         return None
     parts: list[str] = []
@@ -74,6 +74,17 @@ def _modes(result: dict[str, Any]) -> tuple[str, list[Bar]] | None:
         )
         bars.append((mode, rate, f"{rate:,.0f}{ratio}", not mode.startswith("boto3")))
     return "Write modes: items written per second", bars
+
+
+def _functions(result: dict[str, Any]) -> tuple[str, list[Bar]] | None:
+    found = result.get("functions")
+    if not found:
+        return None
+    bars = []
+    for name, job in found.items():
+        rate, share = (job["medians"][figure] for figure in ("items_per_second", "by_reference_share"))
+        bars.append((name, rate, f"{rate:,.0f} ({share:.1%} by reference)", True))
+    return "The transform alone, raw pages to request bodies: items per second of one thread", bars
 
 
 def _bars(bars: Sequence[Bar], top: int) -> list[str]:

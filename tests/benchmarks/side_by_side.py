@@ -59,7 +59,7 @@ class Size:
     verify_items: int
     probe_seconds: float
     budget_seconds: float
-    """No run is begun that would probably end after this; reading times comes last, and always."""
+    """No run is begun that would probably end after this; times and functions come later, and always."""
 
 
 FULL = Size(2, 60, 4, 3, 30, 3, 800, 3, 600, 2.0, 400.0)

@@ -12,13 +12,14 @@ import pytest
 from ddbetl.source import SourceText
 from ddbetl.syntax.parser import parse
 from tests.benchmarks import chart, peers
+from tests.benchmarks.bench import ALWAYS, LONG
 from tests.benchmarks.canned_answers import Canned
 from tests.benchmarks.canned_tables import Mode
-from tests.benchmarks.measure import Server
+from tests.benchmarks.measure import ROOT, Server
 from tests.benchmarks.modes import MODES, goals, mode_spec, modes_json, modes_text
 from tests.benchmarks.peers import CONDITIONAL, MAIN, PEERS
 from tests.benchmarks.report import Run, Section, section_json, section_text, shares_text
-from tests.benchmarks.side_by_side import FULL, QUICK, SPEC, Bench
+from tests.benchmarks.side_by_side import DDBETL, FULL, QUICK, SPEC, Bench
 from tests.benchmarks.wire import whole_job
 
 MAIN_JOB = SPEC.read_text()
@@ -153,3 +154,14 @@ def test_what_the_peers_need_is_pinned() -> None:
     needed = {line.partition("==")[0] for line in lines if not line.startswith("#")}
     assert needed == {re.split("_", peer)[0] for peer in peers.APART}
     assert all(re.fullmatch(r"\w+==[\d.]+", line) for line in lines if not line.startswith("#"))
+
+
+def test_the_guide_to_contributing_says_what_is_measured() -> None:
+    lines = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8").splitlines()
+    (full,) = (line.partition("#")[2] for line in lines if line.startswith("make bench "))
+    (quick,) = (line.partition("#")[2] for line in lines if line.startswith("make bench-quick "))
+    assert all(re.search(rf"\b{peer.partition('_')[0]}\b", full) for peer in (DDBETL, *MAIN))
+    assert all(re.search(rf"\b{part}", full) for part in ("modes", *ALWAYS, *LONG))
+    assert all(re.search(rf"\b{part}", quick) for part in ("modes", *ALWAYS)) and not any(
+        part in quick for part in LONG
+    )

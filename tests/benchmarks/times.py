@@ -153,7 +153,7 @@ def _measure_column(column: Column, amount: Amount, classes: Path | None) -> tup
 def times_text(result: TimesResult) -> str:
     """Return the table, a block a column."""
     rounds = max(len(reading.passes) for column in result.columns for reading in column.readings)
-    lines = [f"\nReading times to epoch seconds, one thread: {rounds} interleaved rounds, medians; all values compared"]
+    lines = [f"Reading times to epoch seconds, one thread: {rounds} interleaved rounds, medians; all values compared"]
     heads = ("rows/s", "from-to", "rows/CPU s", "CPU ns/row", "by reference")
     for column in result.columns:
         distinct = "all different" if column.distinct == column.rows else f"{column.distinct:,} different"

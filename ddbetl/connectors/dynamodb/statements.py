@@ -26,6 +26,8 @@ CONDITION = "ConditionalCheckFailed"
 CONDITION_EXCEPTION = "ConditionalCheckFailedException"
 # Codes of statements that the server does not take as they are. Source: BatchStatementError API reference.
 REFUSED = frozenset({"ValidationError", "ItemCollectionSizeLimitExceeded"})
+# Bytes. Source: DynamoDB Developer Guide, "Constraints", expression parameters.
+LONGEST_EXPRESSION = 4_096
 
 
 class StatementError(msgspec.Struct, rename="pascal"):
@@ -142,9 +144,9 @@ def put_body(table: str, key: str, item: Attributes, newest: str | None = None) 
     return msgspec.json.encode(request)
 
 
-def update_body(table: str, key: Sequence[str], item: Attributes, existing: bool = False) -> bytes:
+def update_body(table: str, key: Sequence[str], item: Attributes, existing: bool = False) -> bytes | None:
     """An UpdateItem that sets the attributes of an item which are not its key's (``key``: their names), and makes the
-    item where there is none; ``existing``: only where there is one."""
+    item where there is none; ``existing``: only where there is one. None where they are too many for an expression."""
     names: dict[str, str] = {}
     values: dict[str, Any] = {}
     parts = []
@@ -155,7 +157,10 @@ def update_body(table: str, key: Sequence[str], item: Attributes, existing: bool
         parts.append(f"#{mark}=:{mark}")
     request: dict[str, Any] = {"TableName": table, "Key": {name: item[name] for name in key}}
     if parts:
-        request["UpdateExpression"] = "SET " + ",".join(parts)
+        expression = "SET " + ",".join(parts)
+        if len(expression) > LONGEST_EXPRESSION:
+            return None
+        request["UpdateExpression"] = expression
         request["ExpressionAttributeValues"] = values
     if existing:
         names["#key"] = key[0]
