@@ -948,7 +948,7 @@ looks at some items.
         "W0116",
         "Slow function on a large table",
         """A function has no fast form, so every row is computed in Python: exact, but more than ten times slower. For this
-table that takes minutes, and longer than to read it. `ddbetl explain` says of each call why there is no fast form. A
+table that takes minutes, and longer than the budgets would. `ddbetl explain` says of each call why there is no fast form. A
 lower `read` costs nothing then; another function, or a pattern with a fast form, makes the job faster.
 """,
     ),

@@ -112,7 +112,7 @@ def control_plane(text: str) -> Iterator[list[MadeUpControl]]:
 
 
 def arguments(case: Case) -> dict[str, Any]:
-    """Read a case's command line as the arguments of ``api.compile``; ``--json`` is not one of them."""
+    """Read a case's command line as the arguments of ``api.compile``; ``--json`` and ``--verbose`` are none of them."""
     parser = argparse.ArgumentParser()
     parser.add_argument("-p", dest="params", action="append", default=[])
     parser.add_argument("--let", dest="lets", action="append", default=[])
@@ -120,8 +120,9 @@ def arguments(case: Case) -> dict[str, Any]:
     for name in ("--into", "--on-conflict", "--region", "--profile", "--endpoint-url"):
         parser.add_argument(name)
     parser.add_argument("--json", action="store_true")
+    parser.add_argument("--verbose", action="store_true")
     given = vars(parser.parse_args(case.args))
-    given.pop("json")
+    del given["json"], given["verbose"]
     given["params"] = dict(value.split("=", 1) for value in given["params"])
     return given
 

@@ -24,7 +24,7 @@ def test_explain(case: Case) -> None:
     if "--json" in case.args:
         check(case, json.dumps(found.explain_json(), indent=2, ensure_ascii=False))
     else:
-        check(case, found.explain())
+        check(case, found.explain(verbose="--verbose" in case.args))
 
 
 # The JSON value

@@ -7,12 +7,15 @@ the types that they need, so that they come through to folding, lowering and exp
 from __future__ import annotations
 
 import json
+import os
+from random import Random
 
 import pytest
 from cases import cases
 from compiling import NOW, catalog
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
+from made_specs import generated, mutated
 from trees import mutated_specs, specs
 
 from ddbetl import api
@@ -39,6 +42,9 @@ KNOWN = catalog(
     """
 )
 
+# Of a thousand specs each.
+SEEDS = int(os.environ.get("DDBETL_FUZZ_SEEDS", "20"))
+
 fuzz = settings(
     deadline=None, max_examples=250, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
 )
@@ -60,27 +66,35 @@ def check_said(source: SourceText, diagnostics: tuple[Diagnostic, ...]) -> None:
 
 def compile_both(text: str, params: dict[str, str]) -> bool:
     """Compile a text offline and against tables; whether there was a plan."""
-    found = False
+    offline = compile_offline(text, params)
+    return compile_online(text, params) or offline
+
+
+def compile_offline(text: str, params: dict[str, str]) -> bool:
     try:
         made = api.check(text, params=params, now=NOW)
         check_said(made.source, made.warnings)
         assert made.explain()
         json.dumps(made.explain_json())
-        found = True
     except SpecError as error:
         assert error.diagnostics
         check_said(error.source, error.diagnostics)
+        return False
+    return True
+
+
+def compile_online(text: str, params: dict[str, str]) -> bool:
     try:
         spec = parser.parse(SourceText(text))
         physical = plan(optimize(analyze(spec, KNOWN, params, Overrides(), NOW)))
         check_said(spec.source, physical.warnings)
         assert explain.as_text(physical, KNOWN.sites)
         json.dumps(explain.as_json(physical, KNOWN.sites))
-        found = True
     except SpecError as error:
         assert error.diagnostics
         check_said(error.source, error.diagnostics)
-    return found
+        return False
+    return True
 
 
 def declared(text: str) -> dict[str, str]:
@@ -113,6 +127,25 @@ def test_generated_specs(text: str) -> None:
 @example("SELECT * FROM \ud800x")
 def test_any_text_and_every_beginning_of_a_spec(text: str) -> None:
     compile_both(text, declared(text))
+
+
+# By the thousand
+
+
+@pytest.mark.parametrize("seed", range(SEEDS))
+def test_thousands_of_specs(seed: int) -> None:
+    random = Random(seed)
+    plans = 0
+    for number in range(1000):
+        text = mutated(random, GOOD) if number % 2 else generated(random)
+        try:
+            # Half of each kind offline, half against tables.
+            plans += (compile_offline if number % 4 < 2 else compile_online)(text, declared(text))
+        except Exception as error:
+            error.add_note(f"seed {seed}, number {number}: {text!r}")
+            raise
+    # Not everything is refused.
+    assert plans > 50
 
 
 # Expressions with mostly the right types

@@ -937,6 +937,79 @@ EXAMPLES: dict[str, CodeExample] = {
         'warning[W0110]: what the run overwrites in Archive cannot be restored: its point-in-time recovery is off\n'
         ' = switch it on first, or make a backup, if that matters',
     ),
+    'W0111': CodeExample(
+        "INSERT INTO Archive SELECT 'order' AS K, CustomerID FROM Orders ON CONFLICT REPLACE",
+        'warning[W0111]: K, the partition key of Archive, is "order" in every row: one partition takes them all\n'
+        ' --> <spec>:1:28\n'
+        '  |\n'
+        "1 | INSERT INTO Archive SELECT 'order' AS K, CustomerID FROM Orders ON CONFLICT REPLACE\n"
+        '  |                            ^^^^^^^^^^^^\n'
+        '  = a partition takes 1,000 write units a second; a key of many values, such as CustomerID, spreads the rows',
+    ),
+    'W0112': CodeExample(
+        'SELECT CustomerID FROM Orders WHERE 1 = 1',
+        'warning[W0112]: WHERE is TRUE for every item\n'
+        ' --> <spec>:1:37\n'
+        '  |\n'
+        '1 | SELECT CustomerID FROM Orders WHERE 1 = 1\n'
+        '  |                                     ^^^^^\n'
+        '  = without it the same rows are made',
+    ),
+    'W0113': CodeExample(
+        "SELECT CustomerID FROM Orders WHERE Status = 'open'",
+        'warning[W0113]: all of Orders is read, for 122,071 read units: no index finds the items that WHERE keeps\n'
+        ' --> <spec>:1:37\n'
+        '  |\n'
+        "1 | SELECT CustomerID FROM Orders WHERE Status = 'open'\n"
+        '  |                                     ^^^^^^^^^^^^^^^\n'
+        '  = an index with the partition key Status would, if it had all attributes that are read',
+    ),
+    'W0114': CodeExample(
+        'INSERT INTO Months SELECT * FROM Other ON CONFLICT REPLACE WITH (write = 100 wcu)',
+        'warning[W0114]: Months is provisioned with 50 wcu, and write = 100 wcu asks for more\n'
+        ' --> <spec>:1:66\n'
+        '  |\n'
+        '1 | INSERT INTO Months SELECT * FROM Other ON CONFLICT REPLACE WITH (write = 100 wcu)\n'
+        '  |                                                                  ^^^^^^^^^^^^^^^\n'
+        '  = what is over it is refused, and sent again later',
+    ),
+    'W0115': CodeExample(
+        'INSERT INTO Docs_2 SELECT *, upper(Title) AS Heading FROM Docs ON CONFLICT REPLACE',
+        'warning[W0115]: items of Docs have 350 KB on average, and Heading comes to them: an item has at most 400 KB\n'
+        ' --> <spec>:1:30\n'
+        '  |\n'
+        '1 | INSERT INTO Docs_2 SELECT *, upper(Title) AS Heading FROM Docs ON CONFLICT REPLACE\n'
+        '  |                              ^^^^^^^^^^^^^^^^^^^^^^^\n'
+        '  = * EXCLUDE (…) leaves attributes out; what is larger is rejected',
+    ),
+    'W0116': CodeExample(
+        "SELECT CustomerID, epoch(DateTime, 'yyyy G') AS Era FROM Orders",
+        "warning[W0116]: epoch(DateTime, 'yyyy G') has no fast path: 5,000,000 items go by reference, about 30,000 a second, which is slower than the budgets\n"
+        ' --> <spec>:1:20\n'
+        '  |\n'
+        "1 | SELECT CustomerID, epoch(DateTime, 'yyyy G') AS Era FROM Orders\n"
+        '  |                    ^^^^^^^^^^^^^^^^^^^^^^^^^\n'
+        '  = ddbetl explain says why; another function may have one',
+    ),
+    'W0117': CodeExample(
+        "INSERT INTO Archive SELECT CustomerID AS K, epoch(TIMESTAMP '2016-12-31') AS Expires FROM Orders_1\n"
+        'ON CONFLICT REPLACE WITH (ttl_attribute = Expires)',
+        'warning[W0117]: Expires, the time of expiry, is past in every row: DynamoDB deletes what is written\n'
+        ' --> <spec>:1:45\n'
+        '  |\n'
+        "1 | INSERT INTO Archive SELECT CustomerID AS K, epoch(TIMESTAMP '2016-12-31') AS Expires FROM Orders_1\n"
+        '  |                                             ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^\n'
+        '  = WITH (skip_expired = true) leaves such rows out',
+    ),
+    'W0118': CodeExample(
+        'SELECT OrderedAt FROM Orders WHERE CustomerID = 5',
+        'warning[W0118]: CustomerID = 5 is an error whatever the item: CustomerID is a STRING, not NUMBER\n'
+        ' --> <spec>:1:36\n'
+        '  |\n'
+        '1 | SELECT OrderedAt FROM Orders WHERE CustomerID = 5\n'
+        '  |                                    ^^^^^^^^^^^^^^\n'
+        '  = to_number(CustomerID) is the number; a text is in single quotes',
+    ),
     'W0201': CodeExample(
         'SELECT CustomerID, epoch(DateTime) AS Made, Total FROM Tracker_*',
         'warning[W0201]: DateTime is NUMBER in Tracker_201501, STRING elsewhere\n'

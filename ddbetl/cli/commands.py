@@ -136,7 +136,6 @@ cli.add_command(fmt)
         help="Another price table, a JSON file; otherwise the one of this version.",
     ),
     click.option(
-        "-v",
         "--verbose",
         is_flag=True,
         help="Also the logical plan, what each rule makes of it, the SQL, its guards, a request.",

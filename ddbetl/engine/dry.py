@@ -159,6 +159,8 @@ async def dry(
     finally:
         for sender in senders.values():
             await sender.client.aclose()
+    # What has been read of pages behind the LIMIT, or behind a stop, is no part of what was found.
+    one.ledger.settle()
     now = meter.progress()
     if progress is not None:
         progress(now)

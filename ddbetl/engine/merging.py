@@ -1,8 +1,8 @@
 """Updates that set a row's attributes and leave the others of an item as they are.
 
-In: batches of UPDATE statements. Out: rows that are written, rejects, or skipped because there is no item. Invariant: an
-item is updated or made in one step, never read and written back, so that nothing that others write at the same time is
-lost. A row of more attributes than one step can set is a reject where there is an item.
+In: batches of UPDATE statements. Out: rows that are written, rejects, or skipped because there is no item. Invariant:
+an item is updated or made in one step, never read and written back, so that nothing that others write at the same time
+is lost. A row of more attributes than one step can set is a reject where there is another item.
 """
 
 from __future__ import annotations

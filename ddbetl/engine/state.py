@@ -95,7 +95,7 @@ def broken(folder: Path, what: str, name: str = STATE) -> JobFailed:
     """A job that cannot go on, because of one of its files."""
     return JobFailed(
         f"the state of job {folder.name} is broken: {folder / name}: {what}\n"
-        "Start anew with ddbetl run SPEC --fresh: all rows come again, and what is written already ends up the same.\n"
+        "Start anew with ddbetl run SPEC --fresh; what is written already ends up the same.\n"
         f"ddbetl jobs rm {folder.name} removes the broken job.",
         advised=True,
     )

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from ddbetl.plan.explain_cost import CENT, count_text
-from ddbetl.plan.explain_picture import picture
+from ddbetl.plan.explain_picture import FAILING, picture
 from ddbetl.plan.explain_style import STYLE
 from ddbetl.plan.layout import duration, rate, size
 from ddbetl.plan.markup import Markup, joined, tag
@@ -179,12 +179,9 @@ def _coded(cells: Sequence[str]) -> Iterator[Markup]:
     return (tag("code", cell) for cell in cells)
 
 
-_FAILING = {"REJECT": "goes to the rejects", "FAIL": "stops the run", "SKIP": "is left out"}
-
-
 def _written(value: Json) -> Iterator[Markup]:
-    target = value["target"]
-    limit = "" if value["limit"] is None else f"{value['limit']:,} rows"
+    target, on_error = value["target"], str(value["on_error"])
+    limit = "" if value["limit"] is None else f"{value['limit']:,} row{'' if value['limit'] == 1 else 's'}"
     if target is None:
         yield _facts([("Target", "none: ddbetl preview shows the rows"), ("Limit", limit)])
         return
@@ -206,9 +203,9 @@ def _written(value: Json) -> Iterator[Markup]:
             ("Indexes", ", ".join(target["indexes"])),
             ("A row costs", "" if costs is None else f"{_units(costs, 'write')} for each KB, at most"),
             ("Expires by", target["ttl_attribute"] or ""),
-            ("Time to live", "is switched on by the run, after a question" if target.get("switches_on_ttl") else ""),
+            ("Time to live", "is switched on by the run, after a question" if target["switches_on_ttl"] else ""),
             ("Collisions", target["collisions"] or f"not possible, or harmless: {target['no_collisions']}"),
-            ("A failing row", _FAILING.get(value["on_error"], value["on_error"])),
+            ("A failing row", FAILING.get(on_error, on_error)),
             ("Limit", limit),
         ]
     )
@@ -224,7 +221,7 @@ def _budgets(value: Json) -> Markup:
         (table, what, "" if found["units_per_second"] is None else rate(found["units_per_second"]), found["basis"])
         for table, what, found in rows
     ]
-    return _table(("Table", "To", "Units a second", "Which are"), said, right=(2,))
+    return _table(("Table", "To", "Units a second", "Basis"), said, right=(2,))
 
 
 # The estimate
@@ -258,7 +255,7 @@ def _tiles(estimate: Json) -> Markup:
     """What matters most, in large."""
     tiles = []
     for key, name, said in _MEASURES:
-        if (found := estimate[key]) is None:
+        if (found := estimate[key]) is None or not found["high"]:
             continue
         low, expected, high = (said(found[end]) for end in ("low", "expected", "high"))
         # What may be anything up to its limit is not expected to be the limit.
@@ -275,7 +272,7 @@ def _estimate(estimate: Json) -> Iterator[Markup]:
     rows = [
         (name, *(said(found[end]) for end in ("low", "expected", "high")))
         for key, name, said in _MEASURES
-        if (found := estimate[key]) is not None
+        if (found := estimate[key]) is not None and (found["high"] or key != "comparing")
     ]
     yield _table(("", "At least", "Expected", "At most"), rows, right=(1, 2, 3))
     limit, faster, sample = estimate["limit"], estimate["faster"], estimate["sample"]

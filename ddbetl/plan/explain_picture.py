@@ -18,12 +18,13 @@ from ddbetl.plan.markup import Markup, joined, tag
 Json = Mapping[str, Any]
 
 # In pixels, where the page is wide enough.
-WIDTH, GAP, PADDING = 196, 44, 12
+WIDTH, GAP, PADDING = 210, 36, 12
 LINE, HEAD = 18, 46
 SOURCE, BETWEEN = 46, 8
-# Source tables with a box of their own; and characters of a line.
+# Source tables with a box of their own.
 MOST_SOURCES = 6
-LONGEST = 25
+# Characters of a headline and of a line, so that they fit in a wide font as well.
+HEADLINE, LONGEST = 23, 26
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +66,7 @@ def picture(value: Json) -> Markup:
     said = " → ".join(box.headline for box in boxes)
     return tag(
         "svg",
-        tag("title", f"{len(value['sources'])} sources → {said}"),
+        tag("title", f"{_counted(len(value['sources']), 'source')} → {said}"),
         tag("defs", marker),
         *drawn,
         viewBox=f"0 0 {width} {height:g}",
@@ -77,7 +78,7 @@ def picture(value: Json) -> Markup:
 def _box(box: Box, x: float, y: float, height: float, small: bool = False) -> Markup:
     left, first = x + PADDING, y + (19 if small else 38)
     texts = [] if small else [tag("text", box.kind.upper(), x=f"{left:g}", y=f"{y + 18:g}", class_="kind")]
-    texts.append(tag("text", _short(box.headline), x=f"{left:g}", y=f"{first:g}", class_="headline"))
+    texts.append(tag("text", _short(box.headline, HEADLINE), x=f"{left:g}", y=f"{first:g}", class_="headline"))
     for number, line in enumerate(box.lines, 1):
         texts.append(tag("text", _short(line), x=f"{left:g}", y=f"{first + LINE * number:g}"))
     frame = tag("rect", x=f"{x:g}", y=f"{y:g}", width=WIDTH, height=f"{height:g}", rx=8)
@@ -91,18 +92,18 @@ def _arrow(x1: float, y1: float, x2: float, y2: float) -> Markup:
     return tag("path", d=path, class_="arrow", marker_end="url(#arrow)")
 
 
-def _short(said: str) -> str:
+def _short(said: str, longest: int = LONGEST) -> str:
     """A line that fits, cut in the middle: names of a family differ in their ends."""
-    if _cells(said) <= LONGEST:
+    if _cells(said) <= longest:
         return said
     tail = ""
     for character in reversed(said):
-        if _cells(character + tail) > (LONGEST - 1) * 2 // 3:
+        if _cells(character + tail) > (longest - 1) * 2 // 3:
             break
         tail = character + tail
     head = ""
     for character in said:
-        if _cells(head + character) + _cells(tail) + 1 > LONGEST:
+        if _cells(head + character) + _cells(tail) + 1 > longest:
             break
         head += character
     return f"{head}…{tail}"
@@ -113,6 +114,9 @@ def _cells(said: str) -> int:
 
 
 # What stands in the boxes
+
+# What happens to a row whose expression fails.
+FAILING = {"REJECT": "goes to the rejects", "FAIL": "stops the run", "SKIP": "is left out"}
 
 
 def _sources(sources: Sequence[Json]) -> Iterator[tuple[str, str]]:
@@ -162,7 +166,7 @@ def _written(value: Json) -> Iterator[Box]:
         yield Box("target", "no target", ("ddbetl preview shows", "the rows"))
         return
     budget = target["budget"]["units_per_second"]
-    rows = {"REJECT": "goes to the rejects", "FAIL": "ends the run", "SKIP": "is left out"}
+    on_error: str = value["on_error"]
     yield Box(
         "write",
         target["request"],
@@ -170,7 +174,7 @@ def _written(value: Json) -> Iterator[Box]:
             target["action"],
             target["budget"]["basis"] if budget is None else f"{rate(budget)} units/s",
             "a failing row",
-            rows.get(value["on_error"], value["on_error"]),
+            FAILING.get(on_error, on_error),
             *_expected(value["estimate"]["writing"], "write unit"),
         ),
     )
@@ -184,7 +188,7 @@ def _expected(found: Json | None, what: str) -> list[str]:
     if found is None:
         return []
     exact = found["low"] == found["high"]
-    least = "" if exact else "at most " if found["expected"] == found["high"] else "about "
+    least = "" if exact else "≤ " if found["expected"] == found["high"] else "~ "
     return [f"{least}{_counted(found['expected'], what)}"]
 
 

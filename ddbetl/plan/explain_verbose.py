@@ -44,21 +44,19 @@ def as_text(plan: PhysicalPlan) -> str:
 
 
 def _plans(plan: LogicalPlan) -> Iterator[str]:
-    """The plan as the analyzer makes it, then the nodes that each rule changes, with a + before what is new."""
+    """The plan as the analyzer makes it, then what each rule makes of its nodes, with a + before it."""
     found = stages(plan)
     _, first = next(found)
     before = list(_nodes(first.root))
     lines = [line for node in before for line in node]
-    yield "\n".join(["LOGICAL PLAN  as the spec says it, from the write down to the scan", *_broken(lines)])
+    yield "\n".join(["PLAN  as the spec says it, from the write down to the scan", *_broken(lines)])
     for name, after in found:
         now = list(_nodes(after.root))
-        changed = [
-            line if line in old else f"+{line[1:]}"
-            for old, new in zip(before, now, strict=True)
-            if new != old
-            for line in new
-        ]
-        yield "\n".join([f"AFTER {name}", *_broken(changed)]) if changed else f"AFTER {name}  nothing changes"
+        changed: list[str] = []
+        for old, new in zip(before, now, strict=True):
+            if new != old:
+                changed += [new[0], *(f"+{line[1:]}" for line in new[1:] if line not in old)]
+        yield "\n".join([f"RULE  {name}", *_broken(changed)]) if changed else f"RULE  {name}: changes nothing"
         before = now
 
 
@@ -67,7 +65,7 @@ def _broken(lines: list[str]) -> Iterator[str]:
     for line in lines:
         mark, text = line[0], line[1:]
         indent = len(text) - len(text.lstrip())
-        first, *more = wrapped(text.strip(), max(40, WIDTH - indent - 1))
+        first, *more = wrapped(text.strip(), max(40, WIDTH - indent - 6))
         yield f"{mark}{' ' * indent}{first}"
         yield from (f"{' ' * (indent + 5)}{one}" for one in more)
 
@@ -212,17 +210,22 @@ def _guards(plan: PhysicalPlan) -> str:
     ]
     page = f"GUARDS  a row for which one of them is not true goes by reference\n{columns(rows)}"
     read = ", ".join(f"{column} is {written(name)}" for column, name in statement.attributes)
+    read += "; the statement says what c0 and so on are" if re.search(r"\bc\d", page) else ""
     return "\n".join([page, *(f"  {line}" for line in wrapped(read, WIDTH - 2))]) if read else page
 
 
 def _statement(statement: Statement) -> str:
-    return "\n".join(["SQL  of DuckDB, for some pages at a time", *(f"  {line}" for line in laid_out(statement.sql))])
+    return "\n".join(
+        ["STATEMENT  of DuckDB, for some pages at a time", *(f"  {line}" for line in laid_out(statement.sql))]
+    )
 
 
 _QUOTED = re.compile(r"'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"")
 _WORD = re.compile(rf"(?:{_QUOTED.pattern}|[^\s'\"])+")
 # Where a line begins, in a query itself.
 _CLAUSES = ("FROM", "WHERE", "GROUP")
+# Where none begins.
+_BEHIND = ("||", "=")
 
 
 def laid_out(sql: str) -> list[str]:
@@ -259,7 +262,7 @@ def _filled(line: str, indent: int, width: int = WIDTH - 2) -> list[str]:
     """A line of SQL in as many as it takes; what is in quotes stays whole."""
     out: list[str] = []
     for word in _WORD.findall(line):
-        if out and len(out[-1]) + 1 + len(word) <= width:
+        if out and (len(out[-1]) + 1 + len(word) <= width or word in _BEHIND):
             out[-1] += f" {word}"
         else:
             out.append(" " * (indent + 4 * bool(out)) + word)

@@ -187,9 +187,7 @@ def check_together(analysis: Analysis, options: Mapping[str, OptionValue], actio
         message = "of rows with one key, KEEP NEWEST keeps the newest, and the others are counted"
         _report(analysis, "collisions", message, "leave collisions out")
     if action is Action.FAIL and options.get("collisions") == "allow":
-        message = (
-            "of two rows with one key, the first is there when the other comes, and ON CONFLICT FAIL ends the run"
-        )
+        message = "of two rows with one key, the first is there when the other comes, and ON CONFLICT FAIL ends the run"
         _report(analysis, "collisions", message, "reject keeps the later one back, fail ends the run and names both")
     if isinstance(write, ast.DeleteFrom):
         for name in ("ttl_attribute", "skip_expired", "collisions"):

@@ -39,6 +39,8 @@ WORTH_A_WORD = 10_000
 LONG = 60
 # Bytes of a mean item from which on some are probably larger than an item can be.
 LARGE = 300 * 1024
+# Characters of a call that a message repeats.
+LONGEST_TEXT = 60
 # By this a spec tells items with different types apart.
 ASKING = "attribute_type"
 
@@ -58,7 +60,7 @@ def check_types(analysis: Analysis, roots: Sequence[Expression], sources: Sequen
             told.add((call.span, name))
             wanted = {type_ for one in call.candidates for type_ in one.accepts[position]}
             names = " or ".join(str(type_) for type_ in Type if type_ in wanted)
-            text = short(one_line(call.text))
+            text = _named(call)
             message = f"{text} is an error whatever the item: {written(name)} is a {keys[name]}, not {names}"
             hint = _conversion(name, keys[name], wanted)
             analysis.warn("W0118", message, call.span, hint)
@@ -121,6 +123,11 @@ def _is_switch(analysis: Analysis, condition: Condition) -> bool:
     """Whether a constant WHERE comes of names, which another run may give other values."""
     words = set(re.findall(r"\w+", condition.text))
     return bool(words & set(analysis.constants))
+
+
+def _named(call: Call) -> str:
+    text = one_line(call.text)
+    return text if len(text) <= LONGEST_TEXT else "this"
 
 
 def _text_of(expression: Expression) -> str:
@@ -261,7 +268,7 @@ def _index_for(test: Test, tables: Sequence[TableDescription], consistent: bool)
 
 
 def _slow(plan: PhysicalPlan) -> Diagnostic | None:
-    """Large tables go by reference, and take longer by that than by their read budgets."""
+    """Large tables go by reference, and take longer by that than by the budgets."""
     transform = plan.transform
     if transform.statement.projects and (transform.statement.filters or transform.predicate is None):
         return None
@@ -274,17 +281,18 @@ def _slow(plan: PhysicalPlan) -> Diagnostic | None:
     reading = [
         table.size / size / scan.budget.units for scan, table in scans if table is not None and scan.budget.units
     ]
-    if seconds < LONG or (reading and max(reading) >= seconds):
+    # A row is at least one write unit; how many items become rows is not known.
+    writing = items / plan.write.budget.units if plan.write is not None and plan.write.budget.units else 0.0
+    if seconds < LONG or max([writing, *reading]) >= seconds:
         return None
     roots = [column.expression for column in transform.projection.columns]
     roots += [transform.predicate] if transform.predicate is not None else []
     call = next((found for root in roots if (found := _slowest(root)) is not None), None)
     if call is None:
         return None
-    text = short(one_line(call.text))
     message = (
-        f"{text} has no fast path: {items:,} items go by reference, about {BY_REFERENCE:,} a second, "
-        f"which is slower than they are read"
+        f"{_named(call)} has no fast path: {items:,} items go by reference, about {BY_REFERENCE:,} a second, "
+        "which is slower than the budgets"
     )
     return Diagnostic("W0116", message, call.span, "ddbetl explain says why; another function may have one")
 
