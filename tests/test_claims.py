@@ -17,13 +17,13 @@ from hypothesis import strategies as st
 from planned import NOW, planned
 
 from ddbetl.engine.batches import Batching
-from ddbetl.engine.claims import attributes_of, key_text, shown, source_contents
+from ddbetl.engine.claims import attributes_of, contents, key_text, shown
 from ddbetl.engine.collisions import KeysSeen
 from ddbetl.engine.pages import PageResult, PageWork
 from ddbetl.engine.report import MOST_PAIRS, CollisionPair, Met, SourceRow
 from ddbetl.engine.transform import PageInput
 from ddbetl.errors import JobFailed
-from ddbetl.expressions.projection import KeyAttribute
+from ddbetl.expressions.projection import KeyAttribute, SourceKey
 from ddbetl.expressions.writing import ENTRIES, Action, Form
 from ddbetl.lowering import statement
 from ddbetl.plan.physical import PhysicalPlan
@@ -33,13 +33,13 @@ Item = dict[str, dict[str, Any]]
 
 SPEC = "SELECT mail, n AS at, id AS was FROM One, Two ON CONFLICT REPLACE"
 KEY = (KeyAttribute("mail", Type.STRING), KeyAttribute("at", Type.NUMBER))
-SOURCES = (KeyAttribute("id", Type.STRING),)
+SOURCES = (SourceKey("id", Type.STRING, frozenset({"One", "Two"})),)
 TABLES = ("One", "Two", "Two")
 SMALL = 2**13
 
 
 def plan_of(
-    action: Action = Action.REPLACE, collisions: str | None = "reject", sources: tuple[KeyAttribute, ...] = SOURCES
+    action: Action = Action.REPLACE, collisions: str | None = "reject", sources: tuple[SourceKey, ...] = SOURCES
 ) -> PhysicalPlan:
     found = planned(SPEC, KEY, into="Target")
     assert found.write is not None
@@ -308,7 +308,7 @@ def test_keys_are_equal_as_texts_where_they_are_equal(one: list[str | None], oth
     key = [KeyAttribute(f"k{n}", Type.STRING) for n in range(len(one))]
     found = attributes_of(key_text(one).encode("utf-8", "surrogatepass"), key)
     assert found == {f"k{n}": {"S": text} for n, text in enumerate(one) if text is not None}
-    assert list(source_contents(found, key)) == one
+    assert list(contents(found, key)) == one
 
 
 def test_a_source_key_of_another_type_is_missing_and_numbers_have_one_text() -> None:
@@ -318,9 +318,24 @@ def test_a_source_key_of_another_type_is_missing_and_numbers_have_one_text() -> 
         ({"id": {"B": "YQ=="}}, "--4:YQ=="),
         ({"id": {"L": []}, "n": {"N": "nonsense"}}, "-8:nonsense-"),
     ):
-        assert key_text(source_contents(given_, sources)) == text
+        assert key_text(contents(given_, sources)) == text
     assert attributes_of(b"--4:YQ==", sources) == {"id": {"B": "YQ=="}}
     assert shown(attributes_of(b"1:a3:1.5-", sources)) == 'id = "a", n = "1.5"'
+
+
+def test_an_attribute_that_is_no_key_of_a_table_may_change_there(tmp_path: Path) -> None:
+    """Otherwise a row whose page is read again, and that has changed meanwhile, would meet itself."""
+    in_two = SourceKey("more", Type.STRING, frozenset({"Two"}))
+    found = plan_of(sources=(SourceKey("id", Type.STRING, frozenset({"One"})), in_two))
+    with working(found, tmp_path) as work:
+        first = item("a", "x") | {"more": {"S": "before"}}
+        assert work.run([page(0, first)])[0].collided == 0
+        (again,) = work.run([page(0, first | {"more": {"S": "after"}})])
+        assert again.collided == 0
+        (by_reference,) = work.run([page(0, first | {"more": {"S": "after"}, "odd": {"S": "\ud800"}})])
+        assert (by_reference.by_reference, by_reference.collided) == (1, 0)
+        (other,) = work.run([page(1, item("a", "x") | {"more": {"S": "before"}})])
+    assert other.collisions[0].later == SourceRow("Two", {"more": {"S": "before"}})
 
 
 def test_half_of_a_surrogate_pair_in_a_source_key_is_no_obstacle(tmp_path: Path) -> None:

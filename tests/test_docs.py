@@ -425,7 +425,9 @@ def test_the_types_units_and_casts_are_all_there() -> None:
 
 
 def test_the_functions_are_all_named() -> None:
-    named = set(re.findall(r"`([a-z0-9_]+)`", " ".join(e.cells[1] for e in entries(LANGUAGE) if e.head[0] == "functions")))
+    named = set(
+        re.findall(r"`([a-z0-9_]+)`", " ".join(e.cells[1] for e in entries(LANGUAGE) if e.head[0] == "functions"))
+    )
     assert named == {function.name for function in FUNCTIONS}
 
 

@@ -19,7 +19,15 @@ ROOT = Path(__file__).resolve().parent.parent
 LAYERS: tuple[tuple[str, ...], ...] = (
     ("cli", "__main__"),  # commands; the only place that prints
     ("demo",),  # the demo's server and data
-    ("api", "compilation", "inputs", "jobs", "preflight", "python_files", "__init__"),  # compile, explain, run, jobs: the public face
+    (
+        "api",
+        "compilation",
+        "inputs",
+        "jobs",
+        "preflight",
+        "python_files",
+        "__init__",
+    ),  # compile, explain, run, jobs: the public face
     ("engine",),  # executor, transform, budgets, report
     ("connectors",),  # DynamoDB's wire client and control plane
     ("plan",),  # catalog, analyzer, optimizer, planner, explain

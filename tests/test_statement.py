@@ -29,7 +29,7 @@ from ddbetl.engine.batches import Batching
 from ddbetl.engine.claims import key_text, source_contents
 from ddbetl.engine.rows import FILTERED, Row, RowEvaluator, RowFailure, decode_item
 from ddbetl.engine.transform import PageInput, PageOutput, Transformer
-from ddbetl.expressions.projection import BATCH, LARGEST_ITEM, KeyAttribute
+from ddbetl.expressions.projection import BATCH, LARGEST_ITEM, KeyAttribute, SourceKey
 from ddbetl.expressions.writing import LONGEST_STATEMENT, Entry, Form
 from ddbetl.functions.model import RowContext, sql_text
 from ddbetl.lowering import statement
@@ -44,7 +44,12 @@ NUMBER_KEY = (KeyAttribute("n", Type.NUMBER),)
 BINARY_KEY = (KeyAttribute("y", Type.BINARY), KeyAttribute("s", Type.STRING))
 
 # Keys of source tables, as far as an item has them.
-SOURCES = (KeyAttribute("id", Type.STRING), KeyAttribute("n", Type.NUMBER), KeyAttribute("y", Type.BINARY))
+FROM_SOURCE = frozenset({"Source"})
+SOURCES = (
+    SourceKey("id", Type.STRING, FROM_SOURCE),
+    SourceKey("n", Type.NUMBER, FROM_SOURCE),
+    SourceKey("y", Type.BINARY, FROM_SOURCE),
+)
 # What a row is in a request, and whether its keys stand beside it.
 FORMS = {
     "put": (Entry.PUT, None),
@@ -400,7 +405,7 @@ def other_keys(
     for position in columns.positions.to_pylist():
         row = evaluator.row(raw_items[position], RowContext("Source", NOW))
         assert isinstance(row, Row)
-        source = key_text(source_contents(decode_item(raw_items[position]), SOURCES))
+        source = key_text(source_contents(decode_item(raw_items[position]), SOURCES, "Source"))
         expected.append((key_text(row.key), source))
     hashes = transformer.hashes([target for target, _ in expected]).to_pylist()
     columns_of = zip(columns.targets.to_pylist(), columns.sources.to_pylist(), columns.hashes.to_pylist(), strict=True)

@@ -19,7 +19,7 @@ from ddbetl.engine.collisions import Claims
 from ddbetl.engine.rows import canonical
 from ddbetl.engine.transform import Body, KeyColumns
 from ddbetl.errors import RowError
-from ddbetl.expressions.projection import KeyAttribute
+from ddbetl.expressions.projection import KeyAttribute, SourceKey
 from ddbetl.types import TAG_OF
 
 Item = Mapping[str, Any]
@@ -38,9 +38,15 @@ def key_text(contents: Iterable[str | None]) -> str:
     return "".join("-" if content is None else f"{len(_utf8(content))}:{content}" for content in contents)
 
 
-def source_contents(item: Item, sources: Sequence[KeyAttribute]) -> Iterator[str | None]:
-    """The canonical contents of a source item's key; None for an attribute that is missing or of another type."""
+def source_contents(item: Item, sources: Sequence[SourceKey], table: str) -> Iterator[str | None]:
+    """The contents of the key of a table's item; None for an attribute that is none of that table's key."""
     for attribute in sources:
+        yield from contents(item if table in attribute.tables else {}, (attribute,))
+
+
+def contents(item: Item, key: Sequence[KeyAttribute]) -> Iterator[str | None]:
+    """The canonical contents of a key; None for an attribute that is missing or of another type."""
+    for attribute in key:
         content = item.get(attribute.name, {}).get(TAG_OF[attribute.type])
         try:
             yield None if content is None else canonical(attribute.type, content)

@@ -162,7 +162,7 @@ class PageWork:
         """Ask for the target keys of a page's rows; those that come too late, by position."""
         assert self._transformer is not None
         items = _items(page) if found.rows else []
-        by_reference = [self._key_texts(position, row, items[position]) for position, row in found.rows]
+        by_reference = [self._key_texts(page, position, row, items[position]) for position, row in found.rows]
         positions, asked = claims.claims_of(output.keys, by_reference, page.table, self._transformer.hashes)
         late = seen.claim(asked)
         keys, sources = asked.keys.cast(pa.binary()), asked.sources.cast(pa.binary())
@@ -198,17 +198,24 @@ class PageWork:
             for one in some:
                 if one.first.table not in self._tables:
                     self._tables.append(one.first.table)
-                key = [*claims.source_contents(one.key, self._write.key)]
+                key = [*claims.contents(one.key, self._write.key)]
                 if None not in key:
-                    source = claims.source_contents(one.first.key, self._statement.sources or ())
+                    sources = self._statement.sources or ()
+                    # The other job may have read a table that this one does not.
+                    known = any(one.first.table in attribute.tables for attribute in sources)
+                    source = (
+                        claims.source_contents(one.first.key, sources, one.first.table)
+                        if known
+                        else claims.contents(one.first.key, sources)
+                    )
                     texts = claims.KeyTexts(0, claims.key_text(key), claims.key_text(source))
                     by_table.setdefault(self._tables.index(one.first.table), []).append(texts)
             for table, rows in by_table.items():
                 _, asked = claims.claims_of(None, rows, table, transformer.hashes)
                 seen.claim(asked)
 
-    def _key_texts(self, position: int, row: Row, raw: msgspec.Raw) -> claims.KeyTexts:
-        source = claims.source_contents(decode_item(raw), self._statement.sources or ())
+    def _key_texts(self, page: PageInput, position: int, row: Row, raw: msgspec.Raw) -> claims.KeyTexts:
+        source = claims.source_contents(decode_item(raw), self._statement.sources or (), page.source_table)
         return claims.KeyTexts(position, claims.key_text(row.key), claims.key_text(source))
 
     def _pair(self, page: PageInput, late: Collision, keys: pa.Array, sources: pa.Array) -> CollisionPair:

@@ -60,6 +60,13 @@ class KeyAttribute:
     type: Type
 
 
+@dataclass(frozen=True, slots=True)
+class SourceKey(KeyAttribute):
+    """An attribute of the key of some source tables, by their names; of the others it is none."""
+
+    tables: frozenset[str] = frozenset()
+
+
 # Longest key attributes in bytes. Source: DynamoDB Developer Guide, "Constraints: Partition keys and sort keys".
 LONGEST_PARTITION_KEY = 2048
 LONGEST_SORT_KEY = 1024

@@ -20,6 +20,7 @@ from ddbetl.expressions.projection import (
     KeyAttribute,
     OutputColumn,
     Projection,
+    SourceKey,
 )
 from ddbetl.expressions.writing import EARLIEST_EXPIRY, LATEST_EXPIRY, ORDERED, Form
 from ddbetl.functions import model
@@ -67,7 +68,7 @@ class Statement:
     sql: str
     filters: bool
     projects: bool
-    sources: tuple[KeyAttribute, ...] | None = None
+    sources: tuple[SourceKey, ...] | None = None
     python: tuple[tuple[str, PageFunction], ...] = ()
     guards: tuple[Guard, ...] = ()
     attributes: tuple[tuple[str, str], ...] = ()
@@ -78,7 +79,7 @@ def build(
     projection: Projection,
     form: Form,
     batch: int = BATCH,
-    sources: tuple[KeyAttribute, ...] | None = None,
+    sources: tuple[SourceKey, ...] | None = None,
     newest: str | None = None,
     ttl_attribute: str | None = None,
 ) -> Statement:
@@ -130,7 +131,7 @@ def build(
     )
 
 
-def _copied(projection: Projection, sources: tuple[KeyAttribute, ...]) -> Iterator[KeyAttribute]:
+def _copied(projection: Projection, sources: tuple[SourceKey, ...]) -> Iterator[KeyAttribute]:
     """The output attributes that are bare copies of the sources' keys."""
     types = {attribute.name: attribute.type for attribute in sources}
     for column in projection.columns:
@@ -266,17 +267,23 @@ def _key(lowerer: Lowerer, projection: Projection, key: tuple[KeyAttribute, ...]
     return Part(lowerer.bind(" || ".join(parts)) if exact else ", ".join(parts), guards)
 
 
-def _source_key(lowerer: Lowerer, sources: tuple[KeyAttribute, ...]) -> Part | None:
+def _source_key(lowerer: Lowerer, sources: tuple[SourceKey, ...]) -> Part | None:
     """SQL for the key of the source row, as in ``KEY_COLUMNS``."""
     parts: list[str] = []
     guards: list[str | None] = []
+    tables = frozenset[str]().union(*(attribute.tables for attribute in sources))
     for attribute in sources:
         if attribute.type not in TYPED_FIELDS or not readable(attribute.name):
             return None
         text = lowerer.typed_field(attribute.name, attribute.type)
         if attribute.type is Type.NUMBER:
             guards.append(f"({text} IS NULL OR {_canonical(lowerer, text)})")
-        parts.append(f"coalesce({_delimited(lowerer, text)}, '-')")
+        part = f"coalesce({_delimited(lowerer, text)}, '-')"
+        if attribute.tables != tables:
+            # In another table an attribute of that name is like any other, and may change between two runs.
+            names = ", ".join(filter(None, map(sql_text, sorted(attribute.tables))))
+            part = f"CASE WHEN {lowerer.source_table} IN ({names}) THEN {part} ELSE '-' END"
+        parts.append(part)
     return Part(" || ".join(parts) if parts else "''", guards)
 
 

@@ -11,6 +11,7 @@ from dataclasses import replace
 from typing import Any
 
 from ddbetl.expressions.ir import Attribute, Call, Constant, Expression
+from ddbetl.expressions.projection import KeyAttribute, SourceKey
 from ddbetl.expressions.writing import ENTRIES, Entry, Form
 from ddbetl.lowering import statement
 from ddbetl.lowering.dynamo_condition import ServerExpression
@@ -84,15 +85,23 @@ def _statement(found: Parts, predicate: Expression | None, write: WriteExec | No
     """The statement of a page: into the requests of the target, or into none."""
     if write is None:
         return statement.build(predicate, found.project.projection, Form(Entry.PUT, "", ()))
-    keys = (key for t in found.scan.tables if t.description is not None for key in t.description.key)
     return statement.build(
         predicate,
         found.project.projection,
         Form(ENTRIES[write.action], write.table.name, write.key),
-        sources=tuple(dict.fromkeys(keys)) if write.collisions is not None else None,
+        sources=_source_keys(found.scan.tables) if write.collisions is not None else None,
         newest=write.newest,
         ttl_attribute=write.ttl_attribute,
     )
+
+
+def _source_keys(tables: tuple[Table, ...]) -> tuple[SourceKey, ...]:
+    """The attributes of all tables' keys, each with the tables whose key has it."""
+    found: dict[KeyAttribute, set[str]] = {}
+    for table in tables:
+        for key in table.description.key if table.description is not None else ():
+            found.setdefault(key, set()).add(table.name)
+    return tuple(SourceKey(key.name, key.type, frozenset(names)) for key, names in found.items())
 
 
 def _segments(table: Table) -> int:

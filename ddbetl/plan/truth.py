@@ -61,8 +61,9 @@ def _all(predicate: Call) -> Decided | None:
     for one in each:
         if one is not None and not one.always:
             return one
-    if all(one is not None for one in each):
-        return Decided(True, predicate.span, next((one.present for one in each if one and one.present), None))
+    present = {one.present for one in each if one is not None and one.present is not None}
+    if all(one is not None for one in each) and len(present) < 2:
+        return Decided(True, predicate.span, next(iter(present), None))
     return _never([part for part in found if isinstance(part, Call)])
 
 
