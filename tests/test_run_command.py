@@ -62,8 +62,8 @@ def compiled(orders: Orders, *options: str) -> Plan:
 
 
 def interrupted(orders: Orders, *options: str) -> RunReport:
-    """A job of which one of the two tables is done."""
-    plan = compiled(orders, "write = 50 wcu", "segments = 1", *options)
+    """A job of which one of the two tables is done: a row of the other one takes longer than to see it and to stop."""
+    plan = compiled(orders, "write = 20 wcu", "segments = 1", *options)
     stop = threading.Event()
 
     def look(now: Progress) -> None:
@@ -73,7 +73,9 @@ def interrupted(orders: Orders, *options: str) -> RunReport:
         ):
             stop.set()
 
-    return plan.run(stop=stop, progress=look, interval=0.01)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("ddbetl.engine.executor.STOP_SECONDS", 0.005)
+        return plan.run(stop=stop, progress=look, interval=0.01)
 
 
 def newest() -> jobs.Job:
