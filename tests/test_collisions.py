@@ -216,6 +216,9 @@ LEFT = st.sampled_from(["all", "cut", "zeros", "texts cut", "texts zeros"])
 )
 @example([[page_of("a", "b")], [page_of("b", "a")]], [(0, "texts zeros", 0.0)] * 4, 64, 16)
 @example([[page_of("a"), page_of("b")], [page_of("b", "a", table=1)]], [(1, "cut", 0.5)] * 4, 64, 16)
+# A block of which no more is left than how many rows it had.
+@example([[Page(0, (("", ""),)), Page(0, ()), Page(0, ())], [page_of("a")], [], []],
+         [(0, "all", 0.0), (0, "zeros", 0.125), (0, "all", 0.0), (0, "all", 0.0)], 1, 16)  # fmt: skip
 def test_a_killed_job_goes_on_with_the_same_answers(
     runs: list[list[Page]], ends: list[tuple[int, str, float]], bits: int, memory: int
 ) -> None:
