@@ -23,7 +23,7 @@ from ddbetl.diagnostics import Diagnostic
 from ddbetl.engine.folder import STATE_DIR, job_folder
 from ddbetl.errors import JobFailed
 from ddbetl.inputs import Inputs
-from ddbetl.plan import cost, explain_html, explain_verbose
+from ddbetl.plan import cost
 from ddbetl.plan import explain as explaining
 from ddbetl.plan.catalog import Connection, Site
 from ddbetl.plan.cost import Estimate
@@ -63,9 +63,8 @@ OFFLINE = "the plan was made offline, by check: compile looks the tables up"
 @dataclass(frozen=True, slots=True)
 class Plan:
     """A compiled spec. ``sites``: where its connections lead; empty when it was made offline. ``rejects``: the file of
-    rejects whose rows alone are read; see ``over``. ``samples``: of its tables, if they were asked
-    for.
-    ``prices``: what units cost."""
+    rejects whose rows alone are read; see ``over``. ``samples``: of its tables, if they were asked for. ``prices``:
+    what units cost."""
 
     physical: PhysicalPlan
     inputs: Inputs
@@ -126,10 +125,16 @@ class Plan:
         """What the plan will do, as a page of text; costs no capacity units. ``verbose``: also the logical plan, what
         the optimizer's rules make of it, the SQL, its guards, and a request with a row that is made up."""
         page = explaining.as_text(self.physical, self.sites, self.prices, self.samples)
-        return f"{page}\n\n{explain_verbose.as_text(self.physical)}" if verbose else page
+        if not verbose:
+            return page
+        from ddbetl.plan import explain_verbose
+
+        return f"{page}\n\n{explain_verbose.as_text(self.physical)}"
 
     def explain_html(self) -> str:
         """The same as one page of HTML, which needs nothing but itself."""
+        from ddbetl.plan import explain_html
+
         return explain_html.page(self.explain_json())
 
     def explain_json(self) -> dict[str, Any]:

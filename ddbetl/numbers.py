@@ -60,6 +60,13 @@ def check_number(number: Decimal) -> Decimal:
     return exact
 
 
+def whole(number: Decimal, what: str) -> int:
+    """A number as an int; RowError where it is none, with ``what`` it is for."""
+    if number != number.to_integral_value():
+        raise RowError("R0110", f"{what} must be a whole number, not {number_text(number)}")
+    return int(number)
+
+
 def number_text(number: Decimal) -> str:
     """The canonical text of a number: no trailing zeros, no exponent while it has at most 38 characters of digits."""
     if not number:

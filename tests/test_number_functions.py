@@ -28,7 +28,7 @@ def dynamodb_numbers(draw: st.DrawFn) -> Decimal:
         return Decimal(draw(st.sampled_from(NUMBERS)))
     digits = draw(st.integers(-(10**38) + 1, 10**38 - 1) | st.integers(-9999, 9999))
     first = draw(st.integers(-130, 125) | st.integers(-5, 5))
-    return Decimal(digits).scaleb(first - len(str(abs(digits))) + 1)
+    return Decimal(f"{digits}E{first - len(str(abs(digits))) + 1}")
 
 
 def value_of(text: str, **numbers: Decimal) -> Value | RowError:

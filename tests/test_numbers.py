@@ -43,7 +43,7 @@ def dynamodb_numbers(draw: st.DrawFn) -> Decimal:
     digits = draw(st.integers(-(10**38) + 1, 10**38 - 1) | st.integers(-999, 999))
     size = len(str(abs(digits)))
     first = draw(st.integers(-130, 125) | st.integers(-10, 10))
-    return Decimal(digits).scaleb(first - size + 1)
+    return Decimal(f"{digits}E{first - size + 1}")
 
 
 def outcome(symbol: str, left: Decimal, right: Decimal) -> Value | RowError:

@@ -39,9 +39,11 @@ def key_text(contents: Iterable[str | None]) -> str:
 
 
 def source_contents(item: Item, sources: Sequence[SourceKey], table: str) -> Iterator[str | None]:
-    """The contents of the key of a table's item; None for an attribute that is none of that table's key."""
+    """The contents of the key of a table's item; None for an attribute that is none of that table's key. Of a table
+    that is none of the sources, whatever of theirs the item has."""
+    known = any(table in attribute.tables for attribute in sources)
     for attribute in sources:
-        yield from contents(item if table in attribute.tables else {}, (attribute,))
+        yield from contents(item if table in attribute.tables or not known else {}, (attribute,))
 
 
 def contents(item: Item, key: Sequence[KeyAttribute]) -> Iterator[str | None]:

@@ -200,14 +200,8 @@ class PageWork:
                     self._tables.append(one.first.table)
                 key = [*claims.contents(one.key, self._write.key)]
                 if None not in key:
-                    sources = self._statement.sources or ()
                     # The other job may have read a table that this one does not.
-                    known = any(one.first.table in attribute.tables for attribute in sources)
-                    source = (
-                        claims.source_contents(one.first.key, sources, one.first.table)
-                        if known
-                        else claims.contents(one.first.key, sources)
-                    )
+                    source = claims.source_contents(one.first.key, self._statement.sources or (), one.first.table)
                     texts = claims.KeyTexts(0, claims.key_text(key), claims.key_text(source))
                     by_table.setdefault(self._tables.index(one.first.table), []).append(texts)
             for table, rows in by_table.items():

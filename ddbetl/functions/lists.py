@@ -27,7 +27,7 @@ from ddbetl.functions.model import (
     Parameter,
     Signature,
 )
-from ddbetl.numbers import number_text
+from ddbetl.numbers import whole
 from ddbetl.types import NullValue, Type, Value, type_of
 
 LIST = frozenset({Type.LIST})
@@ -35,12 +35,6 @@ MAP = frozenset({Type.MAP})
 
 # No item holds a list of so many elements.
 _FAR = 2**31 - 1
-
-
-def _whole(number: Decimal, what: str) -> int:
-    if number != number.to_integral_value():
-        raise RowError("R0110", f"{what} must be a whole number, not {number_text(number)}")
-    return int(number)
 
 
 def _check_constants(function: str, binding: Binding, *names: str) -> None:
@@ -58,7 +52,7 @@ def _check_constants(function: str, binding: Binding, *names: str) -> None:
 
 
 def _element(values: tuple[Value, ...], index: Decimal) -> Value:
-    position = _whole(index, "index")
+    position = whole(index, "index")
     return values[position] if -len(values) <= position < len(values) else None
 
 
@@ -123,12 +117,12 @@ ELEMENT = Function(
 
 
 def _slice(values: tuple[Value, ...], start: Decimal, length: Decimal | None = None) -> tuple[Value, ...]:
-    first = _whole(start, "start")
+    first = whole(start, "start")
     if first < 0:
         first += len(values)
     if length is None:
         return values[max(first, 0) :]
-    count = _whole(length, "length")
+    count = whole(length, "length")
     if count < 0:
         raise RowError("R0110", f"length must not be negative, but is {count}")
     return values[max(first, 0) : max(first + count, 0)]

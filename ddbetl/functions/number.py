@@ -26,7 +26,7 @@ from ddbetl.functions.model import (
     Parameter,
     Signature,
 )
-from ddbetl.numbers import EXACT, ROUNDED, check_number, number_text
+from ddbetl.numbers import EXACT, ROUNDED, check_number, number_text, whole
 from ddbetl.types import Type
 
 _NUMBER = Parameter("number", NUMBER, hint="to_number(…) makes a number of a text")
@@ -82,11 +82,10 @@ def _rounding(name: str, doc: str, rounding: str, sql: str, examples: tuple[Exam
     context = Context(prec=EXACT.prec, rounding=rounding, Emax=MAX_EMAX, Emin=MIN_EMIN, traps=[])
 
     def reference(number: Decimal, places: Decimal = Decimal(0)) -> Decimal:
-        if places != places.to_integral_value():
-            raise RowError("R0110", f"places must be a whole number, not {number_text(places)}")
+        asked = whole(places, "places")
         exponent = number.as_tuple().exponent
         assert isinstance(exponent, int)
-        kept = max(-_MOST_PLACES, min(int(places), _MOST_PLACES))
+        kept = max(-_MOST_PLACES, min(asked, _MOST_PLACES))
         if -exponent <= kept:
             return number
         return check_number(number.quantize(Decimal(1).scaleb(-kept), context=context))

@@ -26,7 +26,7 @@ from ddbetl.functions.model import (
     Parameter,
     Signature,
 )
-from ddbetl.numbers import number_text
+from ddbetl.numbers import number_text, whole
 from ddbetl.types import Type, Value
 
 # No item holds a text of so many characters; DuckDB's substring takes positions up to twice this.
@@ -35,14 +35,8 @@ _FAR = 2**31 - 1
 _LONGEST = 400 * 1024
 
 
-def _whole(number: Decimal, what: str) -> int:
-    if number != number.to_integral_value():
-        raise RowError("R0110", f"{what} must be a whole number, not {number_text(number)}")
-    return int(number)
-
-
 def _count(number: Decimal, what: str) -> int:
-    count = _whole(number, what)
+    count = whole(number, what)
     if count < 0:
         raise RowError("R0110", f"{what} must not be negative, but is {number_text(number)}")
     return count
@@ -73,7 +67,7 @@ def _between(lowering: Lowering, number: Fast, least: int, most: int) -> Fast | 
 
 
 def _substr(text: str, start: Decimal, length: Decimal | None = None) -> str:
-    first = _whole(start, "start")
+    first = whole(start, "start")
     if length is None:
         return text[max(first, 1) - 1 :]
     count = _count(length, "length")
@@ -330,7 +324,7 @@ SPLIT = Function(
 
 
 def _split_part(text: str, separator: str, position: Decimal) -> str:
-    place = _whole(position, "position")
+    place = whole(position, "position")
     parts = text.split(_separator(separator))
     if not place:
         raise RowError("R0110", "position counts from 1, or from -1 at the end, but is 0")
