@@ -10,7 +10,7 @@ from fractions import Fraction
 
 import pytest
 from generated import NUMBERS, number_text
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from vectorised import Item, Vectorised, compiled, disagreement, reference
 
@@ -158,6 +158,7 @@ def rounded(wanted: Fraction) -> Decimal | str:
     return stored(round(wanted / Fraction(10) ** exponent) * Fraction(10) ** exponent)
 
 
+@example(base=Decimal("9.9999999999999999999999999999999999999"), exponent=-5)
 @given(dynamodb_numbers() | st.integers(-50, 50).map(Decimal), st.integers(-12, 12))
 def test_a_whole_power_is_the_product_rounded_once(base: Decimal, exponent: int) -> None:
     found = value_of("power(b, e)", b=base, e=Decimal(exponent))

@@ -10,7 +10,7 @@ from decimal import Decimal
 import pytest
 from boto3.dynamodb.types import DYNAMODB_CONTEXT
 from generated import NUMBERS, number_text
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from vectorised import Item, Vectorised, compiled, disagreement, reference
 
@@ -77,6 +77,7 @@ def test_a_quotient_is_rounded_half_to_even(left: Decimal, right: Decimal) -> No
         assert found == wanted
 
 
+@example(left=Decimal(1), right=Decimal("1.30E-130"))
 @given(left=dynamodb_numbers(), right=dynamodb_numbers())
 def test_a_remainder_is_what_whole_division_leaves(left: Decimal, right: Decimal) -> None:
     found = outcome("%", left, right)
@@ -89,6 +90,10 @@ def test_a_remainder_is_what_whole_division_leaves(left: Decimal, right: Decimal
     a, b = (int(n.scaleb(-unit, decimal.Context(prec=600))) for n in (left, right))
     wanted = Decimal(int(math.copysign(1, a)) * (abs(a) % abs(b))).scaleb(unit, decimal.Context(prec=600))
     if isinstance(found, RowError):
+        if found.code == "R0103":
+            # 1 % 1.3E-130 is 4E-131, which DynamoDB cannot hold.
+            assert 0 < abs(wanted) < Decimal("1E-130")
+            return
         assert len(str(wanted.normalize(decimal.Context(prec=600)).as_tuple().digits)) > 38 * 3
         assert found.code == "R0104"
     else:

@@ -189,16 +189,17 @@ ROUND_HALF_EVEN = _rounding(
 # Roots and powers
 
 # Python rounds a power almost always right, so it is computed to so many digits, rounded to fewer, which gives what is
-# exact back, and only then to 38.
+# exact back, and only then to 38. What decides about a half may stand far behind: 9.99…9 to the power of -5 is
+# 1.00…05, and the next digits come 38 places later.
 _POWER = Context(
-    prec=80,
+    prec=160,
     rounding=decimal.ROUND_HALF_EVEN,
     Emax=MAX_EMAX,
     Emin=MIN_EMIN,
     traps=[decimal.InvalidOperation, decimal.Overflow, decimal.Underflow],
 )
 _SETTLED = Context(
-    prec=70, rounding=decimal.ROUND_HALF_EVEN, Emax=MAX_EMAX, Emin=MIN_EMIN, traps=[decimal.InvalidOperation]
+    prec=150, rounding=decimal.ROUND_HALF_EVEN, Emax=MAX_EMAX, Emin=MIN_EMIN, traps=[decimal.InvalidOperation]
 )
 
 
