@@ -4,7 +4,7 @@
 ARGS ?=
 BIN := .venv/bin
 
-.PHONY: help demo test lint docs bench bench-quick clean
+.PHONY: help demo test lint docs bench bench-quick bench-profile bench-page clean
 .SECONDARY:
 
 help: ## Show this list
@@ -27,8 +27,15 @@ docs: .venv/.installed-dev ## Write the generated pages of docs/ anew
 bench: .venv/.installed-dev .tools/peers/.installed ## Measure ddbetl beside boto3, aioboto3 and pydynox (under ten minutes)
 	@$(BIN)/python -m tests.benchmarks.bench $(ARGS)
 
-bench-quick: .venv/.installed-dev ## The same beside boto3 alone, in under a minute
+bench-quick: .venv/.installed-dev ## The same beside boto3 alone, in about a minute
 	@$(BIN)/python -m tests.benchmarks.bench --quick $(ARGS)
+
+bench-profile: .venv/.installed-dev ## Measure where the CPU time of the main job goes (half a minute)
+	@mkdir -p bench-results
+	@$(BIN)/python -m tests.benchmarks.profile --json bench-results/profile.json $(ARGS)
+
+bench-page: .venv/.installed-dev ## Put the newest figures of bench and bench-profile into docs/performance.md
+	@$(BIN)/python -m tests.benchmarks.page $(ARGS)
 
 clean: ## Remove what these commands made
 	rm -rf .venv .tools build dist bench-results .pytest_cache .mypy_cache .ruff_cache .hypothesis
@@ -40,5 +47,5 @@ clean: ## Remove what these commands made
 .tools/dynoxide/.installed: tests/dynoxide/package.json tests/dynoxide/package-lock.json .ci/install-dynoxide
 	@sh .ci/install-dynoxide
 
-.tools/peers/.installed: tests/benchmarks/peers.txt .ci/install-peers
+.tools/peers/.installed: tests/benchmarks/peers.txt tests/benchmarks/copy_tool/package-lock.json .ci/install-peers
 	@sh .ci/install-peers

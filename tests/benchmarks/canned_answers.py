@@ -37,7 +37,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, TypeAlias
 
 from tests.benchmarks import canned_checks, canned_data, canned_writes
-from tests.benchmarks.canned_data import TARGET, TARGET_KEY, Page, PageStore, Shape, View
+from tests.benchmarks.canned_data import TARGET, PageStore, View
 from tests.benchmarks.canned_filter import NotUnderstood
 from tests.benchmarks.canned_tables import Mode, Refused, control, source_number
 
@@ -87,11 +87,12 @@ class Canned:
         self.written.clear()
 
     def stats(self) -> dict[str, Any]:
-        """Return the counters, this process's CPU seconds since it started, and what the main job is to read and write.
+        """Return the counters, this process's CPU seconds since it started, and what the job is to read and write.
 
         In verify mode also the digest of what was written.
         """
-        expected_written = canned_data.promoted_items(self.mode.shape)
+        shape = self.mode.shape
+        expected_written = shape.items if self.mode.copies else canned_data.promoted_items(shape)
         digest = canned_checks.digest(self.written) if self.mode.verify else None
         usage = resource.getrusage(resource.RUSAGE_SELF)
         return {
@@ -99,7 +100,7 @@ class Canned:
             "cpu_seconds": usage.ru_utime + usage.ru_stime,
             "peak_bytes": usage.ru_maxrss * 1024,
             "mode": asdict(self.mode),
-            "expected_read": self.mode.shape.items,
+            "expected_read": shape.items,
             "expected_written": expected_written,
             "digest": digest,
         }
@@ -135,7 +136,7 @@ class Canned:
     def _scan(self, body: bytes) -> tuple[tuple[bytes, ...], int]:
         request = json.loads(body)
         name = request["TableName"]
-        table = source_number(name)
+        table = source_number(name, self.mode)
         if table is None:
             empty = b'{"Items":[],"Count":0,"ScannedCount":0}'
             return (empty,), zlib.crc32(empty)
@@ -143,28 +144,30 @@ class Canned:
         segment, segments = request.get("Segment", 0), request.get("TotalSegments", 1)
         if not 0 <= segment < segments <= 1_000_000:
             raise Refused("ValidationException", f"Segment {segment} of TotalSegments {segments}")
-        number, skip = segment, 0
+        numbers = shape.segment(table, segment, segments)
+        at, skip = 0, 0
         start = request.get("ExclusiveStartKey")
         if start is not None:
             number, skip = self._position(table, start)
-            if number % segments != segment:
+            if number not in numbers:
                 raise Refused("ValidationException", "The provided starting key is outside of this segment")
+            at = numbers.index(number)
             if skip == shape.items_per_page:
-                number, skip = number + segments, 0
+                at, skip = at + 1, 0
         view = self._view(request)
         limit = request.get("Limit", shape.items_per_page)
-        if number >= shape.pages_per_table:
+        more = at + 1 < len(numbers)
+        if at >= len(numbers):
             head, crc, count, scanned, size, last_key = b'{"Items":[', zlib.crc32(b'{"Items":['), 0, 0, 0, None
             head, crc = head + b"]", zlib.crc32(b"]", crc)
         elif skip or limit < shape.items_per_page:
-            page = part_of_page(table, number, shape, view, skip, limit)
+            page = canned_data.part_of_page(table, numbers[at], shape, view, skip, limit)
             head, crc, count, scanned, size = page.head, page.crc, page.count, page.scanned, page.size
-            ended = skip + limit >= shape.items_per_page and number + segments >= shape.pages_per_table
-            last_key = None if ended else page.last_key
+            last_key = page.last_key if more or skip + limit < shape.items_per_page else None
         else:
-            page = self._store.page(table, number, shape, view)
+            page = self._store.page(table, numbers[at], shape, view)
             head, crc, count, scanned, size = page.head, page.crc, page.count, page.scanned, page.size
-            last_key = page.last_key if number + segments < shape.pages_per_table else None
+            last_key = page.last_key if more else None
         tail = f',"Count":{count},"ScannedCount":{scanned}'
         if last_key is not None:
             tail += f',"LastEvaluatedKey":{last_key}'
@@ -183,15 +186,12 @@ class Canned:
             of_table, number = canned_data.page_of_key(start)
         except ValueError:
             of_table, number = -1, -1
-        if of_table != table or not 0 <= number < shape.pages_per_table:
+        if of_table != table or not 0 <= number < shape.pages_of(table):
             raise Refused("ValidationException", "The provided starting key is invalid")
-        page = self._store.page(table, number, shape, canned_data.WHOLE)
-        if canned_data.compact(start) == page.last_key:
-            return number, shape.items_per_page
-        for index, item in enumerate(canned_data.page_items(table, number, shape)):
-            if canned_data.source_key(item) == start:
-                return number, index + 1
-        raise Refused("ValidationException", "The provided starting key is invalid")
+        place = canned_data.place_of_key(table, number, shape, start)
+        if place is None:
+            raise Refused("ValidationException", "The provided starting key is invalid")
+        return number, place + 1
 
     def _view(self, request: dict[str, Any]) -> View:
         if not self.mode.pushdown:
@@ -213,7 +213,7 @@ class Canned:
             )
         if self.mode.verify:
             for table, writes in json.loads(body)["RequestItems"].items():
-                self._keep(table, [_written(write) for write in writes])
+                self._keep(table, [self._written(write) for write in writes])
         self.counters.items_written += count
         return _batch_answer(_named(_FIRST_TABLE, body), _units(count, body), _capacity_kind(body))
 
@@ -248,7 +248,7 @@ class Canned:
         request = json.loads(body)
         units = {}
         for table, asked in request["RequestItems"].items():
-            forms = _key_forms(table, asked["Keys"])
+            forms = self._key_forms(table, asked["Keys"])
             if len(set(forms)) != len(forms):
                 raise Refused("ValidationException", "Provided list of item keys contains duplicates")
             # What is not there costs as much as what is small.
@@ -265,13 +265,38 @@ class Canned:
 
     def _keep(self, table: str, items: list[dict[str, Any]]) -> None:
         """Check written items as DynamoDB would and keep their canonical forms."""
-        keys = _key_forms(table, items)
+        keys = self._key_forms(table, items)
         if len(set(keys)) != len(keys):
             raise Refused("ValidationException", "Provided list of item keys contains duplicates")
         try:
             self.written.update([canned_checks.canonical_item(item) for item in items])
         except (ArithmeticError, ValueError) as error:
             raise Refused("ValidationException", str(error)) from None
+
+    def _written(self, write: dict[str, Any]) -> dict[str, Any]:
+        """Return the item of a put, the key of a delete."""
+        match write:
+            case {"PutRequest": {"Item": dict(item)}}:
+                return item
+            case {"DeleteRequest": {"Key": dict(key)}} if len(key) == len(self.mode.target_key):
+                return key
+        raise Refused("ValidationException", f"neither a put nor a delete: {write!r}"[:200])
+
+    def _key_forms(self, table: str, items: list[dict[str, Any]]) -> list[str]:
+        """Return the canonical key of each item. Raises Refused for a key that is not the target's."""
+        if table != TARGET:
+            raise Refused("ResourceNotFoundException", f"{table} is not written by the job")
+        forms = []
+        for item in items:
+            key = {name: item.get(name, {}) for name, _ in self.mode.target_key}
+            types = [[type_] for _, type_ in self.mode.target_key]
+            if [list(value) for value in key.values()] != types or not key["CustomerID"]["S"]:
+                raise Refused("ValidationException", f"missing or mistyped key: {item!r}")
+            try:
+                forms.append(canned_checks.canonical_item(key))
+            except (ArithmeticError, ValueError) as error:
+                raise Refused("ValidationException", str(error)) from None
+        return forms
 
 
 Decode: TypeAlias = Callable[[dict[str, Any]], tuple[str, dict[str, Any]]]
@@ -285,32 +310,6 @@ def _understood(decode: Decode, request: dict[str, Any]) -> tuple[str, dict[str,
         raise Refused("ConditionalCheckFailedException", "The conditional request failed") from None
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise Refused("ValidationException", f"{type(error).__name__}: {error}") from None
-
-
-def _written(write: dict[str, Any]) -> dict[str, Any]:
-    """Return the item of a put, the key of a delete."""
-    match write:
-        case {"PutRequest": {"Item": dict(item)}}:
-            return item
-        case {"DeleteRequest": {"Key": dict(key)}} if len(key) == len(TARGET_KEY):
-            return key
-    raise Refused("ValidationException", f"neither a put nor a delete: {write!r}"[:200])
-
-
-def _key_forms(table: str, items: list[dict[str, Any]]) -> list[str]:
-    """Return the canonical key of each item. Raises Refused for a key that is not the target's."""
-    if table != TARGET:
-        raise Refused("ResourceNotFoundException", f"{table} is not written by the main job")
-    forms = []
-    for item in items:
-        key = {name: item.get(name, {}) for name in TARGET_KEY}
-        if [list(value) for value in key.values()] != [["S"], ["N"]] or not key["CustomerID"]["S"]:
-            raise Refused("ValidationException", f"missing or mistyped key: {item!r}")
-        try:
-            forms.append(canned_checks.canonical_item(key))
-        except (ArithmeticError, ValueError) as error:
-            raise Refused("ValidationException", str(error)) from None
-    return forms
 
 
 _FIRST_TABLE = re.compile(rb'"RequestItems"\s*:\s*\{\s*"([^"]+)"')
@@ -327,21 +326,6 @@ def _named(pattern: re.Pattern[bytes], body: bytes) -> str:
 def _units(count: int, body: bytes) -> int:
     """Return the write units of so many items: one each, or what their mean size makes."""
     return count * max(1, math.ceil(len(body) / count / 1024))
-
-
-def part_of_page(table: int, number: int, shape: Shape, view: View, skip: int, limit: int) -> Page:
-    """Make a page that starts or stops inside a stored one: what Limit asks for. Slow, and not for timed runs."""
-    read = canned_data.page_items(table, number, shape)[skip : skip + limit]
-    chosen = canned_data.select(read, view)
-    head = f'{{"Items":{canned_data.compact(chosen)}'.encode()
-    return Page(
-        head,
-        zlib.crc32(head),
-        len(chosen),
-        len(read),
-        sum(map(canned_data.item_size, read)),
-        canned_data.compact(canned_data.source_key(read[-1])),
-    )
 
 
 def _wants_capacity(kind: str) -> bool:

@@ -1,11 +1,12 @@
-"""The benchmark's data: thirteen monthly tables of invented customer events, as pages of DynamoDB JSON.
+"""The benchmark's data: monthly tables of invented customer events, thirteen or another number, as pages of DynamoDB JSON.
 
 In: a table, a page number, the shape of the run, and the view (projection and filter) that a Scan asks for. Out: the
 page's items as one piece of JSON, ready to be sent, with its CRC32, its counts and its last key.
 
 A page is a template of items in which one marker, inside every CustomerID, is replaced by the page's own number:
-making a page is one pass over bytes, yet no two pages share a key. Each table has `VARIANTS` templates, so times,
-amounts and orders repeat on every second page of a table; keys never do.
+making a page is one pass over bytes, yet no two pages share a key. Each of the first thirteen tables has `VARIANTS`
+templates of the main job's items, so times, amounts and orders repeat on every second page of a table; keys never do.
+Tables beyond them have the templates of these; items of another kind have the first table's in all tables.
 
 Invariant: everything follows from the table, the page number and the shape; no key (CustomerID, whole second of
 DateTime) occurs twice over all pages of all tables, so the main job's target has no key collisions.
@@ -15,9 +16,11 @@ from __future__ import annotations
 
 import functools
 import json
+import math
 import random
 import re
 import zlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -27,11 +30,34 @@ from tests.benchmarks.canned_filter import Item, NotUnderstood, predicate
 DOMAIN = "Devo"
 REGION = "NA"
 MONTHS = tuple((2016 + (4 + n) // 12, (4 + n) % 12 + 1) for n in range(13))
-SOURCES = tuple(f"CustomerTracker_{DOMAIN}_{REGION}_{year}{month:02d}" for year, month in MONTHS)
+MOST_TABLES = 500
+_MONTH = re.compile(rf"CustomerTracker_{DOMAIN}_{REGION}_(\d{{4}})(\d\d)")
+
+
+def source_name(table: int) -> str:
+    """Return the name of one source: that of a month from May 2016 on."""
+    months = 2016 * 12 + 4 + table
+    return f"CustomerTracker_{DOMAIN}_{REGION}_{months // 12}{months % 12 + 1:02d}"
+
+
+def source_number(name: str) -> int:
+    """Return the number of a source, by its name. Raises ValueError for a name that none can have."""
+    found = _MONTH.fullmatch(name)
+    number = -1 if found is None else int(found[1]) * 12 + int(found[2]) - 1 - (2016 * 12 + 4)
+    if not 0 <= number < MOST_TABLES or source_name(number) != name:
+        raise ValueError(f"{name} is no source")
+    return number
+
+
+SOURCES = tuple(map(source_name, range(len(MONTHS))))
 TARGET = f"{DOMAIN}_{REGION}_AnniversaryPromo_2017"
-TARGET_KEY = ("CustomerID", "CreationDateTime")
+TARGET_KEY = (("CustomerID", "S"), ("CreationDateTime", "N"))
+SOURCE_KEY = (("CustomerID", "S"), ("DateTime", "S"))
+"""Names and types."""
 VARIANTS = 2
-MAX_PAGES = 100_000
+MAX_PAGES = 10_000
+HEAVY = 0.8
+"""The share of the pages that a skewed shape has in one place."""
 
 WITH_ORDER = 0.40
 EMPTY_ORDER = 0.01
@@ -44,19 +70,56 @@ _MARKETPLACES = ("ATVPDKIKX0DER", "A2EUQ1WTGCTBG2", "A1AM78C64UM0Y8")
 
 
 @dataclass(frozen=True, slots=True)
+class Kind:
+    """What the items look like. Those of the main job have five attributes, and six where there is an order."""
+
+    attributes: int = 6
+    """How many, the order included: 3 are the key and the order; those beyond six are short texts and numbers."""
+    item_bytes: int = 0
+    """DynamoDB's size of an item, at least: a text fills it up."""
+    with_order: float = WITH_ORDER
+    """The share of the items that the main job writes."""
+
+
+MAIN_KIND = Kind()
+
+
+@dataclass(frozen=True, slots=True)
 class Shape:
-    """How much there is: pages of each source table and items of each page."""
+    """How much there is: pages of each source table, on the average, and items of each page; where it is, and of what
+    kind."""
 
     pages_per_table: int
     items_per_page: int
+    tables: int = len(SOURCES)
+    skew: str = ""
+    """Where `HEAVY` of the pages are: in the first of the "tables", in the first of the "segments" of each table, or
+    nowhere in particular."""
+    kind: Kind = MAIN_KIND
 
     @property
-    def items_per_table(self) -> int:
-        return self.pages_per_table * self.items_per_page
+    def pages(self) -> int:
+        return self.pages_per_table * self.tables
 
     @property
     def items(self) -> int:
-        return self.items_per_table * len(SOURCES)
+        return self.pages * self.items_per_page
+
+    def pages_of(self, table: int) -> int:
+        """Return how many pages one table has."""
+        if self.skew != "tables" or self.tables == 1:
+            return self.pages_per_table
+        heavy = round(self.pages * HEAVY)
+        each, more = divmod(self.pages - heavy, self.tables - 1)
+        return heavy if table == 0 else each + (table <= more)
+
+    def segment(self, table: int, segment: int, segments: int) -> range:
+        """Return the pages of one segment of a table, in the order in which a Scan returns them."""
+        pages = self.pages_of(table)
+        if self.skew != "segments" or segments == 1:
+            return range(segment, pages, segments)
+        heavy = round(pages * HEAVY)
+        return range(heavy) if segment == 0 else range(heavy + segment - 1, pages, segments - 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,13 +167,18 @@ class Page:
     """The key of the last item read, as JSON."""
 
 
-def template(table: int, variant: int, items: int) -> tuple[Item, ...]:
+def template(table: int, variant: int, shape: Shape) -> tuple[Item, ...]:
     """Return the items of one template, with the marker where the page number goes."""
-    return _template(table, variant, items)
+    return _template(_origin(table, shape), variant, shape.items_per_page, shape.kind)
 
 
-@functools.lru_cache(maxsize=4 * len(SOURCES) * VARIANTS)
-def _template(table: int, variant: int, items: int) -> tuple[Item, ...]:
+def _origin(table: int, shape: Shape) -> int:
+    """Return the table whose templates a table has."""
+    return table % len(SOURCES) if shape.kind == MAIN_KIND else 0
+
+
+@functools.lru_cache(maxsize=2 * len(SOURCES) * VARIANTS)
+def _template(table: int, variant: int, items: int, kind: Kind) -> tuple[Item, ...]:
     rng = random.Random(f"{table}/{variant}/{items}")
     year, month = MONTHS[table]
     start = datetime(year, month, 1)
@@ -123,26 +191,38 @@ def _template(table: int, variant: int, items: int) -> tuple[Item, ...]:
         offset = rng.choice(_OFFSETS)
         when = start + timedelta(seconds=rng.randrange(seconds))
         for _ in range(min(rng.randint(1, 4), items - len(made))):
-            made.append(_item(rng, customer_id, when, offset))
+            made.append(_item(rng, customer_id, when, offset, kind))
             when += timedelta(seconds=rng.randint(1, 3600))
     return tuple(made)
 
 
-def _item(rng: random.Random, customer_id: str, when: datetime, offset: str) -> Item:
+def _item(rng: random.Random, customer_id: str, when: datetime, offset: str, kind: Kind) -> Item:
     order: Item = {}
     drawn = rng.random()
-    if drawn < WITH_ORDER:
+    if drawn < kind.with_order:
         order = {"OrderID": {"S": f"11{rng.randint(0, 4)}-{rng.randrange(10**7):07d}-{rng.randrange(10**7):07d}"}}
-    elif drawn < WITH_ORDER + EMPTY_ORDER:
+    elif drawn < kind.with_order + EMPTY_ORDER:
         order = {"OrderID": {"S": ""}}
-    return {
-        "MarketplaceID": {"S": rng.choice(_MARKETPLACES)},
-        **order,
-        "Amount": {"N": f"{rng.randrange(100, 500_00) / 100:.2f}".rstrip("0").rstrip(".")},
-        "CustomerID": {"S": customer_id},
-        "SessionID": {"S": f"13{rng.randint(0, 9)}-{rng.randrange(10**7):07d}-{rng.randrange(10**7):07d}"},
-        "DateTime": {"S": f"{when:%Y-%m-%dT%H:%M:%S}.{rng.randrange(1000):03d}{offset}"},
-    }
+    key: Item = {"CustomerID": {"S": customer_id}}
+    time: Item = {"DateTime": {"S": f"{when:%Y-%m-%dT%H:%M:%S}.{rng.randrange(1000):03d}{offset}"}}
+    session: Item = {"SessionID": {"S": f"13{rng.randint(0, 9)}-{rng.randrange(10**7):07d}-{rng.randrange(10**7):07d}"}}
+    amount: Item = {"Amount": {"N": f"{rng.randrange(100, 500_00) / 100:.2f}".rstrip("0").rstrip(".")}}
+    marketplace: Item = {"MarketplaceID": {"S": rng.choice(_MARKETPLACES)}}
+    if kind.attributes == 3:
+        made = {**key, **order, **time}
+    else:
+        made = {**marketplace, **order, **amount, **key, **session, **time}
+    for number in range(7, kind.attributes + 1):
+        value = str(rng.randrange(10**6))
+        made[f"Field{number:03d}"] = {"N": value} if number % 2 else {"S": f"value {value}"}
+    missing = kind.item_bytes - item_size(made) - len("Payload")
+    return {**made, "Payload": {"S": _text(rng, missing)}} if missing > 0 else made
+
+
+def _text(rng: random.Random, length: int) -> str:
+    """Return letters and digits: so many characters, of which a thousand are drawn."""
+    some = "".join(rng.choices(_DIGITS, k=min(length, 1000)))
+    return (some * (length // len(some) + 1))[:length]
 
 
 def _base36(number: int) -> str:
@@ -164,7 +244,7 @@ def page_items(table: int, page: int, shape: Shape) -> tuple[Item, ...]:
     number = page_number(table, page)
     return tuple(
         {**item, "CustomerID": {"S": item["CustomerID"]["S"].replace(_MARKER, number)}}
-        for item in template(table, page % VARIANTS, shape.items_per_page)
+        for item in template(table, page % VARIANTS, shape)
     )
 
 
@@ -186,7 +266,7 @@ def page_of_key(key: dict[str, Any]) -> tuple[int, int]:
 
 def source_key(item: Item) -> Item:
     """Return the primary key of a source item."""
-    return {name: item[name] for name in ("CustomerID", "DateTime")}
+    return {name: item[name] for name, _ in SOURCE_KEY}
 
 
 def compact(value: object) -> str:
@@ -213,17 +293,55 @@ class _Rendered:
     last_key: str
 
 
-@functools.lru_cache(maxsize=16 * len(SOURCES) * VARIANTS)
-def _rendered(table: int, variant: int, items: int, view: View) -> _Rendered:
-    whole = template(table, variant, items)
-    chosen = select(whole, view)
+def _rendered(table: int, page: int, shape: Shape, view: View) -> _Rendered:
+    return _rendered_template(_origin(table, shape), page % VARIANTS, shape.items_per_page, shape.kind, view)
+
+
+@functools.lru_cache(maxsize=4 * len(SOURCES) * VARIANTS)
+def _rendered_template(table: int, variant: int, items: int, kind: Kind, view: View) -> _Rendered:
+    return _of_items(_template(table, variant, items, kind), view)
+
+
+def _of_items(read: tuple[Item, ...], view: View) -> _Rendered:
+    chosen = select(read, view)
     return _Rendered(
         f'{{"Items":{compact(chosen)}'.encode(),
         len(chosen),
-        len(whole),
-        sum(map(item_size, whole)),
-        compact(source_key(whole[-1])),
+        len(read),
+        sum(map(item_size, read)),
+        compact(source_key(read[-1])),
     )
+
+
+def part_of_page(table: int, page: int, shape: Shape, view: View, skip: int, limit: int) -> Page:
+    """Make a page that starts or stops inside a whole one: what Limit asks for."""
+    whole = (_origin(table, shape), page % VARIANTS, shape.items_per_page, shape.kind)
+    return _made(_rendered_part(*whole, view, skip, limit), page_number(table, page))
+
+
+@functools.lru_cache(maxsize=4096)
+def _rendered_part(table: int, variant: int, items: int, kind: Kind, view: View, skip: int, limit: int) -> _Rendered:
+    return _of_items(_template(table, variant, items, kind)[skip : skip + limit], view)
+
+
+def place_of_key(table: int, page: int, shape: Shape, key: dict[str, Any]) -> int | None:
+    """Return the place in a page of the item that has a source key; None where there is none."""
+    if set(key) != {name for name, _ in SOURCE_KEY}:
+        return None
+    places = _places(_origin(table, shape), page % VARIANTS, shape.items_per_page, shape.kind)
+    return places.get(compact(source_key(key)).replace(page_number(table, page), _MARKER, 1))
+
+
+@functools.lru_cache(maxsize=2 * VARIANTS)
+def _places(table: int, variant: int, items: int, kind: Kind) -> dict[str, int]:
+    return {compact(source_key(item)): place for place, item in enumerate(_template(table, variant, items, kind))}
+
+
+def _made(rendered: _Rendered, number: str) -> Page:
+    """Return a page with its number in its keys."""
+    head = rendered.head.replace(_MARKER.encode(), number.encode())
+    last_key = rendered.last_key.replace(_MARKER, number)
+    return Page(head, zlib.crc32(head), rendered.count, rendered.scanned, rendered.size, last_key)
 
 
 class PageStore:
@@ -232,53 +350,77 @@ class PageStore:
     def __init__(self, limit: int) -> None:
         self._limit = limit
         self._held = 0
-        self._pages: dict[tuple[int, int, int, View], Page] = {}
+        self._pages: dict[tuple[int, int, int, Kind, View], Page] = {}
 
     def page(self, table: int, page: int, shape: Shape, view: View) -> Page:
         """Return one page; the first time it is made, which costs about half a millisecond."""
-        key = (table, page, shape.items_per_page, view)
+        key = (table, page, shape.items_per_page, shape.kind, view)
         found = self._pages.get(key)
         if found is not None:
             return found
-        rendered = _rendered(table, page % VARIANTS, shape.items_per_page, view)
-        number = page_number(table, page)
-        head = rendered.head.replace(_MARKER.encode(), number.encode())
-        made = Page(
-            head,
-            zlib.crc32(head),
-            rendered.count,
-            rendered.scanned,
-            rendered.size,
-            rendered.last_key.replace(_MARKER, number),
-        )
-        if self._held + len(head) <= self._limit:
-            self._held += len(head)
+        made = _made(_rendered(table, page, shape, view), page_number(table, page))
+        if self._held + len(made.head) <= self._limit:
+            self._held += len(made.head)
             self._pages[key] = made
         return made
 
     def warm(self, shape: Shape, view: View) -> None:
-        """Make every page of a shape beforehand, so that a timed run does not pay for it."""
-        for table in range(len(SOURCES)):
-            for page in range(shape.pages_per_table):
+        """Make the pages of a shape beforehand, as many as are kept, so that a timed run does not pay for them."""
+        for table in range(shape.tables):
+            for page in range(shape.pages_of(table)):
+                if page >= VARIANTS and self._held >= self._limit:
+                    break
                 self.page(table, page, shape, view)
 
 
 def table_bytes(table: int, shape: Shape) -> int:
     """Return TableSizeBytes of a source table, exactly."""
     return sum(
-        _rendered(table, page % VARIANTS, shape.items_per_page, WHOLE).size for page in range(shape.pages_per_table)
+        times * _rendered(table, variant, shape, WHOLE).size for variant, times in _variants(shape.pages_of(table))
     )
 
 
 def promoted_items(shape: Shape) -> int:
     """Return how many items of all source tables the main job writes: those with an OrderID that is not empty."""
     return sum(
-        _promoted(table, page % VARIANTS, shape.items_per_page)
-        for table in range(len(SOURCES))
-        for page in range(shape.pages_per_table)
+        times * _promoted(_origin(table, shape), variant, shape.items_per_page, shape.kind)
+        for table in range(shape.tables)
+        for variant, times in _variants(shape.pages_of(table))
     )
 
 
+def _variants(pages: int) -> list[tuple[int, int]]:
+    """Return how many of so many pages are of each variant."""
+    return [(variant, len(range(variant, pages, VARIANTS))) for variant in range(VARIANTS)]
+
+
 @functools.lru_cache(maxsize=4 * len(SOURCES) * VARIANTS)
-def _promoted(table: int, variant: int, items: int) -> int:
-    return sum(bool(item.get("OrderID", {}).get("S")) for item in template(table, variant, items))
+def _promoted(table: int, variant: int, items: int, kind: Kind) -> int:
+    return sum(is_promoted(item) for item in _template(table, variant, items, kind))
+
+
+def is_promoted(item: Item) -> bool:
+    """Say whether the main job writes a source item."""
+    return bool(item.get("OrderID", {}).get("S"))
+
+
+def written_items(shape: Shape, copies: bool) -> Iterator[Item]:
+    """Yield what the main job, or a copy of every item, is to leave in the target."""
+    for table in range(shape.tables):
+        for page in range(shape.pages_of(table)):
+            for item in page_items(table, page, shape):
+                if copies:
+                    yield item
+                elif is_promoted(item):
+                    yield promoted(item)
+
+
+def promoted(item: Item) -> Item:
+    """Return what the main job makes of a source item."""
+    seconds = math.floor(datetime.fromisoformat(item["DateTime"]["S"]).timestamp())
+    return {
+        "CustomerID": item["CustomerID"],
+        "CreationDateTime": {"N": str(seconds)},
+        "ExpirationTimestamp": {"N": str(seconds + 365 * 86400)},
+        "OrderID": item["OrderID"],
+    }

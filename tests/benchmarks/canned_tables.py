@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tests.benchmarks import canned_data
-from tests.benchmarks.canned_data import SOURCES, TARGET, Shape
+from tests.benchmarks.canned_data import MAIN_KIND, SOURCE_KEY, SOURCES, TARGET, TARGET_KEY, Kind, Shape
 
 ACCOUNT = "123456789012"
 CREATED = 1_462_060_800.0
@@ -27,7 +27,7 @@ class Refused(Exception):
         self.name = name
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Mode:
     """What the side path can change between runs."""
 
@@ -38,17 +38,30 @@ class Mode:
     billing: str = "PROVISIONED"
     latency_ms: float = 0.0
     """What every answer is held back."""
+    tables: int = len(SOURCES)
+    skew: str = ""
+    attributes: int = MAIN_KIND.attributes
+    item_bytes: int = MAIN_KIND.item_bytes
+    with_order: float = MAIN_KIND.with_order
+    copies: bool = False
+    """Whether the target has the sources' key, for a job that writes every item as it is; else it has the main job's."""
 
     @property
     def shape(self) -> Shape:
-        return Shape(self.pages_per_table, self.items_per_page)
+        kind = Kind(self.attributes, self.item_bytes, self.with_order)
+        return Shape(self.pages_per_table, self.items_per_page, self.tables, self.skew, kind)
+
+    @property
+    def target_key(self) -> tuple[tuple[str, str], ...]:
+        """Names and types of the target's key attributes."""
+        return SOURCE_KEY if self.copies else TARGET_KEY
 
 
 def control(operation: str, request: dict[str, Any], mode: Mode) -> dict[str, Any]:
     """Answer an operation that reads and writes no item. Raises Refused."""
     match operation:
         case "ListTables":
-            names = sorted((*SOURCES, TARGET))
+            names = sorted((*map(canned_data.source_name, range(mode.tables)), TARGET))
             names = [name for name in names if name > request.get("ExclusiveStartTableName", "")]
             limit = request.get("Limit", 100)
             more = {"LastEvaluatedTableName": names[limit - 1]} if len(names) > limit else {}
@@ -56,10 +69,10 @@ def control(operation: str, request: dict[str, Any], mode: Mode) -> dict[str, An
         case "DescribeTable":
             return {"Table": describe(request["TableName"], mode)}
         case "DescribeTimeToLive":
-            source_number(request["TableName"])
+            source_number(request["TableName"], mode)
             return {"TimeToLiveDescription": {"TimeToLiveStatus": "DISABLED"}}
         case "DescribeContinuousBackups":
-            source_number(request["TableName"])
+            source_number(request["TableName"], mode)
             return {
                 "ContinuousBackupsDescription": {
                     "ContinuousBackupsStatus": "ENABLED",
@@ -76,20 +89,23 @@ def control(operation: str, request: dict[str, Any], mode: Mode) -> dict[str, An
     raise Refused("UnknownOperationException", f"the canned server does not know {operation}")
 
 
-def source_number(name: str) -> int | None:
+def source_number(name: str, mode: Mode) -> int | None:
     """Return a source's number, None for the target. Raises Refused for any other table."""
     if name == TARGET:
         return None
     try:
-        return SOURCES.index(name)
+        number = canned_data.source_number(name)
     except ValueError:
-        raise Refused("ResourceNotFoundException", f"Requested resource not found: Table: {name} not found") from None
+        number = mode.tables
+    if number >= mode.tables:
+        raise Refused("ResourceNotFoundException", f"Requested resource not found: Table: {name} not found")
+    return number
 
 
 def describe(name: str, mode: Mode) -> dict[str, Any]:
     """Return DescribeTable's description of one table under a mode."""
-    table = source_number(name)
-    sort_key, sort_type = ("CreationDateTime", "N") if table is None else ("DateTime", "S")
+    table = source_number(name, mode)
+    key = mode.target_key if table is None else SOURCE_KEY
     billing: dict[str, Any]
     if mode.billing == "PROVISIONED":
         billing = {"ProvisionedThroughput": {"ReadCapacityUnits": UNITS, "WriteCapacityUnits": UNITS}}
@@ -106,15 +122,11 @@ def describe(name: str, mode: Mode) -> dict[str, Any]:
         "TableId": f"00000000-0000-4000-8000-{99 if table is None else table:012d}",
         "TableStatus": "ACTIVE",
         "CreationDateTime": CREATED,
-        "AttributeDefinitions": [
-            {"AttributeName": "CustomerID", "AttributeType": "S"},
-            {"AttributeName": sort_key, "AttributeType": sort_type},
-        ],
+        "AttributeDefinitions": [{"AttributeName": name, "AttributeType": type_} for name, type_ in key],
         "KeySchema": [
-            {"AttributeName": "CustomerID", "KeyType": "HASH"},
-            {"AttributeName": sort_key, "KeyType": "RANGE"},
+            {"AttributeName": name, "KeyType": use} for (name, _), use in zip(key, ("HASH", "RANGE"), strict=True)
         ],
-        "ItemCount": 0 if table is None else mode.shape.items_per_table,
+        "ItemCount": 0 if table is None else mode.shape.pages_of(table) * mode.items_per_page,
         "TableSizeBytes": 0 if table is None else canned_data.table_bytes(table, mode.shape),
         "DeletionProtectionEnabled": False,
         **billing,

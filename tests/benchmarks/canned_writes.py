@@ -18,6 +18,7 @@ from tests.benchmarks.canned_filter import NotUnderstood, predicate
 
 Item = dict[str, Any]
 
+_KEY = tuple(name for name, _ in TARGET_KEY)
 LONGEST_STATEMENT = 8192
 """Characters. Source: BatchStatementRequest, Amazon DynamoDB API Reference."""
 
@@ -60,7 +61,7 @@ def statement_item(statement: dict[str, Any]) -> tuple[str, Item]:
     if updated is None:
         raise ValueError(f"only INSERT and UPDATE with parameters are known here: {text[:80]}")
     changed, key = ([name.replace('""', '"') for name in _EQUAL_NAME.findall(part)] for part in updated.groups()[1:])
-    if sorted(key) != sorted(TARGET_KEY):
+    if sorted(key) != sorted(_KEY):
         raise ValueError(f"WHERE has no equality on all key attributes, or more than that: {', '.join(key)}")
     return updated[1], _by_name([*changed, *key], statement)
 
@@ -86,7 +87,7 @@ def put_item(request: dict[str, Any]) -> tuple[str, Item]:
 def updated_item(request: dict[str, Any]) -> tuple[str, Item]:
     """Return table and item of an UpdateItem, which meets an item of its key alone. Raises ValueError, ConditionFailed."""
     key: Item = request["Key"]
-    if sorted(key) != sorted(TARGET_KEY):
+    if sorted(key) != sorted(_KEY):
         raise ValueError("The provided key element does not match the schema")
     _check(request, met=key)
     expression = request.get("UpdateExpression")

@@ -19,13 +19,11 @@ import asyncio
 import functools
 import itertools
 import json
-import math
 import resource
 import ssl
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any, cast
 from urllib.parse import urlsplit
 
@@ -140,15 +138,8 @@ def batches(count: int) -> Iterator[list[dict[str, Any]]]:
     for number in range(count):
         items = []
         for item in canned_data.page_items(number % len(SOURCES), number, Shape(count, BATCH)):
-            seconds = math.floor(datetime.fromisoformat(item["DateTime"]["S"]).timestamp())
-            items.append(
-                {
-                    "CustomerID": item["CustomerID"],
-                    "CreationDateTime": {"N": str(seconds)},
-                    "ExpirationTimestamp": {"N": str(seconds + 365 * 86400)},
-                    "OrderID": {"S": item.get("OrderID", {}).get("S") or "112-0000000-0000000"},
-                }
-            )
+            order = item.get("OrderID", {}).get("S") or "112-0000000-0000000"
+            items.append(canned_data.promoted({**item, "OrderID": {"S": order}}))
         yield items
 
 

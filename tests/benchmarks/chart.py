@@ -17,6 +17,7 @@ WIDTH = 760
 NAME_WIDTH = 150
 BAR_WIDTH = 400
 ROW = 26
+OURS_NAME = "ddbetl"
 OURS = "#2b7bba"
 OTHERS = "#9aa3ab"
 
@@ -49,14 +50,14 @@ def draw(result: dict[str, Any]) -> str | None:
 
 
 def _peers(result: dict[str, Any]) -> tuple[str, list[Bar]] | None:
-    sections = result.get("sections") or []
-    if not sections:
+    section = next((one for one in result.get("sections", []) if OURS_NAME in one["peers"]), None)
+    if section is None:
         return None
     bars = []
-    for peer, found in sections[0]["peers"].items():
+    for peer, found in section["peers"].items():
         rate = found["medians"]["read_per_second"]
         ratio = f" ({statistics.median(found['ratios']):.1f} × the loop)" if found["ratios"] else ""
-        bars.append((peer, rate, f"{rate:,.0f}{ratio}", peer == "ddbetl"))
+        bars.append((peer, rate, f"{rate:,.0f}{ratio}", peer.startswith(OURS_NAME)))
     return "The main job: items read, transformed and written, per second of reading", bars
 
 

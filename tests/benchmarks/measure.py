@@ -1,31 +1,39 @@
-"""Processes under measurement: the canned server, and clients run to their end.
+"""Processes under measurement: the canned server, and clients run to their end or to their first request.
 
-In: commands. Out: for a client its exit code, wall seconds, CPU seconds and peak memory as the kernel counted them
-(wait4), for the server a handle that reads its counters.
+In: commands, and the cores that they may use. Out: for a client its exit code, wall seconds, CPU seconds and peak memory
+as the kernel counted them (wait4), and what each of its threads had (processes.py); for the server a handle that
+reads its counters.
 
 Invariant: every process started here is ended here, by its own id, whatever happens.
 """
 
 from __future__ import annotations
 
+import functools
+import itertools
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
 import time
 import urllib.request
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from tests.benchmarks.canned_checks import ACCESS_KEY, SECRET_KEY
+from tests.benchmarks.processes import Look, Watch
 from tests.benchmarks.tls_pair import CERTIFICATE
 
 ROOT = Path(__file__).resolve().parents[2]
+EVERY = 20
+"""Polls between two looks at a client's threads: some 100 ms."""
+Cores: TypeAlias = frozenset[int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,11 +44,15 @@ class Measured:
     wall: float
     cpu: float
     peak_bytes: int
-    """The largest resident set of any one process. Linux starts it at the size of the parent, here some 30 MB."""
+    """The largest resident set of any one process."""
     others_cpu: float | None
     """CPU seconds that this machine spent on everything else meanwhile, the server included; None where unknown."""
     stdout: str
     stderr: str
+    looks: tuple[Look, ...] = ()
+    """What its threads had used, and those of the processes that it started; none where the system does not tell."""
+    peaks: tuple[int, ...] = ()
+    """The largest resident set of each process, in bytes; none where the system does not tell."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,19 +95,26 @@ def _json(text: bytes) -> dict[str, Any]:
 
 
 @contextmanager
-def canned_server(*, tls: Path | None = None, latency_ms: float = 0.0, cache_mb: int = 1024) -> Iterator[Server]:
+def canned_server(
+    *, tls: Path | None = None, latency_ms: float = 0.0, cache_mb: int = 1024, cores: Cores | None = None
+) -> Iterator[Server]:
     """Run the canned server for the time of a with statement; `tls` is a folder for its certificate."""
     command = [
         sys.executable,
         "-m",
         "tests.benchmarks.canned_server",
         "--until-stdin-closes",
+        # Whoever measures says how much there is to be: until then there is next to nothing to be made.
+        "--items-per-page",
+        "1",
         "--cache-mb",
         str(cache_mb),
     ]
     command += ["--latency-ms", str(latency_ms)] if latency_ms else []
     command += ["--tls", str(tls)] if tls is not None else []
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=ROOT) as process:
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=ROOT, preexec_fn=_pinned(cores)
+    ) as process:
         try:
             assert process.stdout is not None and process.stdin is not None
             port = int(process.stdout.readline() or b"0")
@@ -129,8 +148,20 @@ def client_environment(server: Server) -> dict[str, str]:
     }
 
 
-def run_client(command: Sequence[str], environment: Mapping[str, str], timeout: float) -> Measured:
-    """Run a command to its end in an empty folder and measure it.
+def usable_cores() -> Cores:
+    """Return the cores that this process may use; where the system does not tell, as if it were one."""
+    return frozenset(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else frozenset({0})
+
+
+def _pinned(cores: Cores | None) -> Callable[[], None] | None:
+    """Return what a process does before it becomes another: keep to some cores."""
+    return functools.partial(os.sched_setaffinity, 0, cores) if cores is not None else None
+
+
+def run_client(
+    command: Sequence[str], environment: Mapping[str, str], timeout: float, cores: Cores | None = None
+) -> Measured:
+    """Run a command to its end in an empty folder and measure it, on all cores or on some.
 
     It is killed, with what it started, after `timeout` seconds.
     """
@@ -146,10 +177,15 @@ def run_client(command: Sequence[str], environment: Mapping[str, str], timeout: 
                 env=environment,
                 cwd=folder,
                 start_new_session=True,
+                preexec_fn=_pinned(cores),
             )
             status, usage = 0, None
+            watch = Watch(process.pid)
+            polls = itertools.count()
             try:
                 while usage is None:
+                    if next(polls) % EVERY == 0:
+                        watch.look()
                     pid, status, ended = os.wait4(process.pid, os.WNOHANG)
                     if pid:
                         usage = ended
@@ -170,11 +206,53 @@ def run_client(command: Sequence[str], environment: Mapping[str, str], timeout: 
             process.returncode,
             wall,
             cpu,
-            usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024),
+            # wait4's own figure begins, on Linux, with the size that this process had when it started the other.
+            max(watch.peaks.values(), default=usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024)),
             busy - busy_before - cpu if busy is not None and busy_before is not None else None,
             out_path.read_text(errors="replace"),
             err_path.read_text(errors="replace"),
+            tuple(watch.looks),
+            tuple(watch.peaks.values()),
         )
+
+
+def cpu_until_request(
+    command: Callable[[str], Sequence[str]], environment: Callable[[str], Mapping[str, str]], timeout: float = 60.0
+) -> float:
+    """Return the CPU seconds of a client from its start until its first request arrives: there it is killed.
+
+    Both functions take the URL that it is to talk to. Raises RuntimeError for a client that sends nothing.
+    """
+    with (
+        tempfile.TemporaryDirectory(prefix="ddbetl-bench-") as folder,
+        socket.create_server(("127.0.0.1", 0)) as waiting,
+    ):
+        waiting.settimeout(timeout)
+        url = f"http://127.0.0.1:{waiting.getsockname()[1]}"
+        process = subprocess.Popen(
+            command(url),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            env=environment(url),
+            cwd=folder,
+            start_new_session=True,
+        )
+        arrived = b""
+        try:
+            connection, _ = waiting.accept()
+            with connection:
+                connection.settimeout(timeout)
+                arrived = connection.recv(1)
+        except TimeoutError:
+            pass
+        finally:
+            os.killpg(process.pid, signal.SIGKILL)
+            _, status, usage = os.wait4(process.pid, 0)
+            process.returncode = os.waitstatus_to_exitcode(status)
+    if not arrived:
+        raise RuntimeError(f"{' '.join(command(url))} has sent nothing")
+    return usage.ru_utime + usage.ru_stime
 
 
 def busy_seconds() -> float | None:

@@ -1,8 +1,8 @@
-"""The peak memory of a run, and of one over twenty times more items.
+"""The peak memory of a run, and of one over ten times more items.
 
 In: nothing but this machine. Out: a line for each run on stdout, and the ratio; with --json, a file of the same. The main
-job by ddbetl's own command line against the canned server, which takes some milliseconds to answer: so the writers are
-what a run waits for, and every queue before them is full in the small run already.
+job by ddbetl's own command line, in one worker, against the canned server, which takes some milliseconds to answer: so
+the writers are what a run waits for, and every queue before them is full in the small run already.
 
 Invariant: every run read and wrote exactly the expected items, or there is no figure.
 
@@ -14,18 +14,17 @@ from __future__ import annotations
 import argparse
 import json
 import statistics
-import sys
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from tests.benchmarks.measure import ROOT, Server, canned_server, client_environment, run_client
+from tests.benchmarks.measure import Server, canned_server, client_environment, run_client
+from tests.benchmarks.side_by_side import ITEMS_PER_PAGE, SPEC, run_command, takes_workers
 
-SPEC = ROOT / "tests" / "benchmarks" / "main_job.ddbetl"
 # Pages of each of the thirteen tables in the small run. A page is some 0.8 MB, and what waits for the writers 64 MB.
-PAGES = 30
-TIMES = 20
+PAGES = 20
+TIMES = 10
 # The peaks of small runs differ by some per cent, by how far they come before they end: their median counts.
-SMALL_RUNS = 3
+SMALL_RUNS = 2
 LATENCY_MS = 5.0
 MEGA = 1_000_000
 
@@ -44,11 +43,9 @@ class Peak:
 
 def measured(server: Server, pages: int) -> Peak:
     """Run the main job once. Raises ValueError unless it did all of it."""
-    server.configure(pages_per_table=pages)
-    options = ["-p", "domain=Devo", "--endpoint-url", server.url, "--yes", "--progress", "plain"]
-    done = run_client(
-        [sys.executable, "-m", "ddbetl", "run", str(SPEC), *options], client_environment(server), timeout=600.0
-    )
+    server.configure(pages_per_table=pages, items_per_page=ITEMS_PER_PAGE)
+    workers = ("--workers", "1") if takes_workers() else ()
+    done = run_client(run_command(str(SPEC), server.url, workers), client_environment(server), timeout=600.0)
     stats = server.stats()
     counts = [(stats[f"items_{what}"], stats[f"expected_{what}"]) for what in ("read", "written")]
     if done.exit_code != 0 or any(found != expected for found, expected in counts):

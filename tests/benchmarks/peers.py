@@ -4,7 +4,8 @@ In: a job (where, which tables, with or without pushdown) and the name of a peer
 printed, because the server counts what was read and written, for every peer alike.
 
 A peer is one function from a Job to None that imports what it needs; its docstring's first line is its title in the
-report. Add it to MAIN and it takes part in the main job. CONDITIONAL is the one beside the write modes. Those of APART
+report. Add it to MAIN and it takes part in the main job. CONDITIONAL is the one beside the write modes, COPY_LOOP the
+one beside the copies. Those of APART
 need packages of their own (peers.txt), which `make bench` installs apart from ddbetl's, because their versions of
 botocore exclude each other; without these they are left out.
 
@@ -238,6 +239,22 @@ def boto3_put_item(job: Job) -> None:
             page = table.scan(ExclusiveStartKey=page["LastEvaluatedKey"])
 
 
+def boto3_copy(job: Job) -> None:
+    """boto3, a copy of one table: Table.scan and batch_writer"""
+    import boto3
+
+    dynamodb = boto3.resource("dynamodb", endpoint_url=job.url)
+    source = dynamodb.Table(job.sources[0])
+    with dynamodb.Table(job.target).batch_writer() as writer:
+        page = source.scan()
+        while True:
+            for item in page["Items"]:
+                writer.put_item(Item=item)
+            if "LastEvaluatedKey" not in page:
+                break
+            page = source.scan(ExclusiveStartKey=page["LastEvaluatedKey"])
+
+
 def _splits(job: Job) -> list[tuple[str, int]]:
     return [(name, segment) for segment in range(SEGMENTS) for name in job.sources]
 
@@ -263,9 +280,13 @@ def _put(item: dict[str, Any]) -> dict[str, Any]:
 
 MAIN = ("boto3_loop", "boto3_tuned", "aioboto3", "pydynox", "pydynox_tuned")
 CONDITIONAL = "boto3_put_item"
+COPY_LOOP = "boto3_copy"
+LOCKED = ("boto3_loop", "boto3_tuned", "aioboto3", CONDITIONAL, COPY_LOOP)
+"""Python alone, one thread of which works at a time."""
 APART = ("aioboto3", "pydynox", "pydynox_tuned")
 PEERS: dict[str, Callable[[Job], None]] = {
-    peer.__name__: peer for peer in (boto3_loop, boto3_tuned, aioboto3, pydynox, pydynox_tuned, boto3_put_item)
+    peer.__name__: peer
+    for peer in (boto3_loop, boto3_tuned, aioboto3, pydynox, pydynox_tuned, boto3_put_item, boto3_copy)
 }
 
 

@@ -1,7 +1,7 @@
 """How much of a budget is used: not more than it allows, and not less.
 
 In: nothing but this machine. Out: lines on stdout; with --json, a file of the same. First a whole job, ``ddbetl run``
-with a budget of 50 units a second for 30 seconds against dynoxide, as a proxy in between sees it. Then BatchWriteItem by
+with a budget of 50 units a second for 20 seconds against dynoxide, as a proxy in between sees it. Then BatchWriteItem by
 ddbetl's wire client, each request let go by one Budget, units as the server reports them: the same rate, and some
 seconds each at higher ones against the canned server.
 
@@ -44,10 +44,10 @@ REGION = "us-east-1"
 SOURCE = "Source"
 IN_FLIGHT = 16
 # (units a second, seconds) of a whole job.
-JOB = (50.0, 30.0)
+JOB = (50.0, 20.0)
 # (units a second, seconds, items of a request): as a table of few units, and as fast ones.
-SLOW = (50.0, 30.0, 5)
-FAST = ((5_000.0, 5.0, BATCH), (20_000.0, 5.0, BATCH), (40_000.0, 5.0, BATCH))
+SLOW = (50.0, 10.0, 5)
+FAST = ((5_000.0, 3.0, BATCH), (20_000.0, 3.0, BATCH), (40_000.0, 3.0, BATCH))
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,6 @@ import os
 import platform
 import statistics
 import subprocess
-import sys
 import textwrap
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -45,6 +44,11 @@ class Run:
     others_cpu: float | None
     """CPU seconds that the machine spent on neither client nor server; None where the system does not tell."""
     pushdowns_ignored: int
+    busiest_cpu: float | None = None
+    """CPU seconds of the client's busiest thread within the window; None where the system does not tell."""
+    all_peaks_bytes: int = 0
+    """The largest resident sets of all the client's processes, added; what they share counts for each."""
+    processes: int = 1
 
     def figures(self) -> dict[str, float]:
         """Return what is reported of a run."""
@@ -60,7 +64,17 @@ class Run:
             "others_cores": (self.others_cpu or 0.0) / self.wall,
             "items_read": self.items_read,
             "items_written": self.items_written,
+            "busiest_us_per_item_read": 1e6 * self.busiest / self.items_read,
+            "accounted_read_per_second": self.items_read / self.busiest,
+            "server_cores": self.server_cpu / self.window,
+            "all_peaks_mb": max(self.all_peaks_bytes, self.peak_bytes) / MEGA,
+            "processes": self.processes,
         }
+
+    @property
+    def busiest(self) -> float:
+        """CPU seconds of the busiest thread; of the whole client, start-up included, where they are not known."""
+        return self.cpu if self.busiest_cpu is None else self.busiest_cpu
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,7 +233,7 @@ def ratio_range(found: Sequence[float], form: str = ".1f") -> str:
 
 def ratios(section: Section, peer: str, baseline: str, figure: str) -> list[float]:
     """Return a figure's ratio to the baseline's, round by round."""
-    pairs = zip(section.runs[peer], section.runs.get(baseline, []), strict=False)
+    pairs = zip(section.runs.get(peer, []), section.runs.get(baseline, []), strict=False)
     return [run.figures()[figure] / base.figures()[figure] for run, base in pairs]
 
 
@@ -235,6 +249,18 @@ def shares_text(section: Section, peer: str, others: Sequence[str]) -> str:
         f"  {peer} reads {ratio_range(found, '.2f')} times as fast as {other}."
         for other in others
         if peer in section.runs and (found := ratios(section, peer, other, "read_per_second"))
+    )
+
+
+def accounted_text(section: Section, peer: str, baseline: str) -> str:
+    """Return a line on what does not depend on the machine's other core: CPU by item, and the accounted rate."""
+    by_cpu = ratios(section, baseline, peer, "client_us_per_item_read")
+    accounted = ratios(section, peer, baseline, "accounted_read_per_second")
+    if not by_cpu:
+        return ""
+    return (
+        f"  {baseline} needs {ratio_range(by_cpu)} times as much CPU by item as {peer}; accounted, {peer} is "
+        f"{ratio_range(accounted)} times as fast."
     )
 
 
@@ -256,7 +282,7 @@ def section_json(section: Section, baseline: str, others: Sequence[str] = ()) ->
     }
 
 
-def notes(titles: dict[str, str], items_per_page: int, rounds_left_out: int, floor_bytes: int) -> str:
+def notes(titles: dict[str, str], items_per_page: int, rounds_left_out: int) -> str:
     """Say what the figures are and what they leave out."""
     said = [
         f"Source items have 5 or 6 attributes, some 205 bytes of JSON, {items_per_page:,} a page; 40 % have an OrderID "
@@ -266,10 +292,12 @@ def notes(titles: dict[str, str], items_per_page: int, rounds_left_out: int, flo
         "read/s, written/s and 'x loop': from the first Scan at the server to its last answer, as the server saw it. "
         "'x loop, whole': from starting the process to its end. 'start+end s' is the difference. Ratios are medians "
         "of the ratios within each round.",
+        "accounted: by the rate of items read in the CPU seconds of the client's busiest thread between the first Scan "
+        "and the end: so much would be read if each of its threads had a core and the server were elsewhere. Of clients in Python alone all CPU counts as one "
+        "thread's.",
         "CPU µs/item: user and system time of the client's whole process, start-up included, per item read. cores: CPU "
         "by wall time.",
-        "peak MB: largest resident set of any one process (the kernel's figure starts at this program's own, "
-        f"{floor_bytes / MEGA:.0f} MB).",
+        "peak MB: the largest resident set of any one process.",
         "server µs/item: the canned server's CPU meanwhile, loopback TCP included. It shares the cores with the "
         "client.",
         "Not in it: DynamoDB's latency, throttling and network. In every timed run the counts of items read and "
@@ -306,10 +334,3 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
         first, *others = zip(row, widths, strict=True)
         lines.append("  ".join([first[0].ljust(first[1]), *(text.rjust(width) for text, width in others)]).rstrip())
     return "\n".join(f"  {line}" for line in lines)
-
-
-def own_peak_bytes() -> int:
-    """Return this process's peak memory: below it the kernel's figure for a child says nothing."""
-    import resource
-
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)

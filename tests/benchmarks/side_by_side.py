@@ -13,26 +13,47 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import shutil
+import subprocess
 import sys
 import time
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
-from tests.benchmarks.measure import ROOT, Measured, Server, client_environment, run_client
+from tests.benchmarks.canned_checks import canonical_item
+from tests.benchmarks.canned_data import SOURCES, TARGET, written_items
+from tests.benchmarks.canned_tables import Mode
+from tests.benchmarks.measure import ROOT, Cores, Measured, Server, client_environment, run_client
 from tests.benchmarks.modes import MODES, REPLACE, mode_spec
-from tests.benchmarks.peers import APART, CONDITIONAL
+from tests.benchmarks.peers import APART, CONDITIONAL, COPY_LOOP, LOCKED
+from tests.benchmarks.processes import used_since
 from tests.benchmarks.report import Probe, Run, Section
 
 DDBETL = "ddbetl"
+"""In one worker."""
+DDBETL_DEFAULT = "ddbetl_default"
+"""The same in as many workers as it takes by default."""
+OURS = (DDBETL, DDBETL_DEFAULT)
 CEILING = "ceiling"
 """ddbetl's wire client doing the job's requests with canned bodies: what there is without any transform."""
 SPEC = ROOT / "tests" / "benchmarks" / "main_job.ddbetl"
 APART_PYTHON = ROOT / ".tools" / "peers" / "bin" / "python"
+NPM_COPY, DDBETL_COPY = "copy-dynamodb-table", "ddbetl_copy"
+COPIES = (COPY_LOOP, NPM_COPY, DDBETL_COPY)
+"""Who copies one table, every item as it is."""
+COPY_SPEC = f"""INSERT INTO {TARGET}
+SELECT *
+FROM   {SOURCES[0]}
+ON CONFLICT REPLACE
+WITH   (read = unlimited, write = unlimited);
+"""
+NPM_FOLDER = ROOT / ".tools" / "copy"
 ITEMS_PER_PAGE = 4000
 PROBE_PAGES = 4
 IN_FLIGHT = 32
 """Requests of the ceiling at a time: as many as the engine has writers."""
-LATENCIES_MS = (0.0, 5.0)
+LATENCIES_MS = (0.0, 5.0, 20.0)
 WRITES = ("BatchWriteItem", "BatchExecuteStatement", "PutItem", "UpdateItem")
 QUICKER = 4
 """How many times as many pages as a slow peer the peers on pydynox get."""
@@ -62,13 +83,29 @@ class Size:
     """No run is begun that would probably end after this; times and functions come later, and always."""
 
 
-FULL = Size(2, 60, 4, 3, 30, 3, 800, 3, 600, 2.0, 400.0)
-QUICK = Size(1, 25, 2, 0, 15, 2, 200, 3, 200, 0.5, 50.0)
+FULL = Size(1, 50, 3, 2, 15, 2, 500, 3, 600, 1.5, 430.0)
+QUICK = Size(1, 20, 2, 0, 15, 1, 200, 3, 200, 0.5, 60.0)
 
 
 def there(peer: str) -> bool:
     """Say whether a peer's packages are installed."""
+    if peer == NPM_COPY:
+        return (NPM_FOLDER / "node_modules" / NPM_COPY).exists() and shutil.which("node") is not None
     return peer not in APART or APART_PYTHON.exists() or importlib.util.find_spec(peer.partition("_")[0]) is not None
+
+
+def takes_workers() -> bool:
+    """Say whether this ddbetl has worker processes."""
+    command = [sys.executable, "-m", "ddbetl", "run", "--help"]
+    return "--workers" in subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=True).stdout
+
+
+def run_command(spec: str, url: str, workers: Sequence[str] = ()) -> list[str]:
+    """Return ddbetl's command line for a spec, its text or its file."""
+    options = ["-p", "domain=Devo"] if "PARAM domain" in spec or spec == str(SPEC) else []
+    options += ["--endpoint-url", url, "--region", "us-east-1", *workers, "--yes", "--progress", "plain"]
+    # A text may begin with a comment, which looks like an option.
+    return [sys.executable, "-m", "ddbetl", "run", *options, "--", spec]
 
 
 @dataclass(slots=True)
@@ -79,6 +116,8 @@ class Bench:
     started: float
     cut_short: int = 0
     """Rounds that were left out because time was up."""
+    workers: bool = False
+    """Whether ddbetl has worker processes."""
     main_job: str = field(default_factory=SPEC.read_text)
     timed_runs: list[Run] = field(default_factory=list)
 
@@ -91,11 +130,14 @@ class Bench:
 
     def command(self, peer: str, server: Server, pushdown: bool) -> list[str]:
         """Return the command line of one peer."""
-        if peer == DDBETL or peer in MODES:
-            spec = str(SPEC) if peer == DDBETL else mode_spec(self.main_job, peer)
-            options = ["-p", "domain=Devo", "--endpoint-url", server.url, "--region", "us-east-1"]
-            # A text may begin with a comment, which looks like an option.
-            return [sys.executable, "-m", "ddbetl", "run", *options, "--yes", "--progress", "plain", "--", spec]
+        if peer in OURS or peer in MODES:
+            spec = mode_spec(self.main_job, peer) if peer in MODES else str(SPEC)
+            return run_command(spec, server.url, () if peer == DDBETL_DEFAULT else self.so_many_workers(1))
+        if peer == DDBETL_COPY:
+            return run_command(COPY_SPEC, server.url, self.so_many_workers(1))
+        if peer == NPM_COPY:
+            script = ROOT / "tests" / "benchmarks" / "copy_tool" / "copy_table.js"
+            return ["node", str(script), server.url, SOURCES[0], TARGET]
         if peer == CEILING:
             stats = server.stats()
             options = ["--pages", str(stats["mode"]["pages_per_table"]), "--items", str(stats["expected_written"])]
@@ -106,21 +148,29 @@ class Bench:
         pushed = ["--pushdown"] if pushdown else []
         return [python, "-m", "tests.benchmarks.peers", peer, server.url, *pushed]
 
-    def shape(self, peer: str) -> dict[str, int]:
-        """Return the pages of each table that one peer gets in a timed run: some seconds' worth."""
+    def so_many_workers(self, count: int) -> tuple[str, ...]:
+        """Return the options for so many worker processes; none where ddbetl has none."""
+        return ("--workers", str(count)) if self.workers else ()
+
+    def shape(self, peer: str) -> Mode:
+        """Return what one peer gets in a timed run: some seconds' worth."""
         if peer == CONDITIONAL:
-            return {"pages_per_table": 1, "items_per_page": self.size.put_items}
+            return Mode(1, self.size.put_items)
+        if peer in COPIES:
+            pages = self.size.fast_pages * (2 if peer == DDBETL_COPY else 1) // (1 if peer == DDBETL_COPY else 10)
+            return Mode(max(1, pages), ITEMS_PER_PAGE, tables=1, copies=True)
         if peer in MODES:
             pages = self.size.mode_pages
-        elif peer in (DDBETL, CEILING):
+        elif peer in (*OURS, CEILING):
             pages = self.size.fast_pages
         else:
             pages = self.size.slow_pages * (QUICKER if peer.startswith("pydynox") else 1)
-        return {"pages_per_table": pages, "items_per_page": ITEMS_PER_PAGE}
+        return Mode(pages, ITEMS_PER_PAGE)
 
-    def client(self, peer: str, server: Server, pushdown: bool) -> Measured:
+    def client(self, peer: str, command: list[str], server: Server, cores: Cores | None = None) -> Measured:
         """Run one peer to its end. Raises Failed unless it says that all is well."""
-        done = run_client(self.command(peer, server, pushdown), client_environment(server), timeout=180.0)
+        environment = {**client_environment(server), "NODE_PATH": str(NPM_FOLDER / "node_modules")}
+        done = run_client(command, environment, timeout=180.0, cores=cores)
         if done.exit_code != 0:
             raise Failed(f"{peer} ended with {done.exit_code}:\n{(done.stdout + done.stderr)[-3000:]}")
         return done
@@ -135,7 +185,7 @@ class Bench:
 
     def probe(self, server: Server, client: str, module: str, kind: str, in_flight: int) -> Probe:
         """Drive the server with one of the clients of canned bodies."""
-        before = server.configure(pages_per_table=PROBE_PAGES, items_per_page=ITEMS_PER_PAGE, verify=False)
+        before = server.configure(**asdict(Mode(PROBE_PAGES, ITEMS_PER_PAGE)))
         options = [
             "--in-flight",
             str(in_flight),
@@ -183,26 +233,22 @@ class Bench:
     def latencies(self, server: Server, title: str, rounds: int) -> Section:
         """Time ddbetl on a server that answers at once, and with every answer held back."""
         runs: dict[str, list[Run]] = {f"{held:g} ms": [] for held in LATENCIES_MS}
-        try:
-            for _ in range(rounds):
-                for held in LATENCIES_MS:
-                    server.configure(latency_ms=held)
-                    runs[f"{held:g} ms"].append(self.timed(REPLACE, server, pushdown=False))
-        finally:
-            server.configure(latency_ms=0.0)
+        command = self.command(REPLACE, server, pushdown=False)
+        for _ in range(rounds):
+            for held in LATENCIES_MS:
+                mode = replace(self.shape(REPLACE), latency_ms=held)
+                runs[f"{held:g} ms"].append(self.run(REPLACE, command, server, mode))
         return Section(title, 0, runs)
 
     def verify(self, server: Server, peers: tuple[str, ...], pushdown: bool) -> int:
         """Let every peer do a small job and compare what each wrote: how many items. Raises Failed where two differ."""
         reference: list[str] = []
         for peer in peers:
-            server.configure(
-                pages_per_table=self.size.verify_pages,
-                items_per_page=self.size.verify_items,
-                verify=True,
-                pushdown=pushdown,
+            small = replace(
+                self.shape(peer), pages_per_table=self.size.verify_pages, items_per_page=self.size.verify_items
             )
-            self.client(peer, server, pushdown)
+            server.configure(**asdict(replace(small, verify=True, pushdown=pushdown)))
+            self.client(peer, self.command(peer, server, pushdown), server)
             self.complete(peer, server.stats())
             written = server.written()
             if not reference:
@@ -212,10 +258,27 @@ class Bench:
         print(f"\nResults compared: {len(reference):,} items written by each of {', '.join(peers)}, all equal.")
         return len(reference)
 
+    def check(self, server: Server, command: list[str], small: Mode) -> int:
+        """Let ddbetl do a small job and compare what it wrote with the definition of the data: how many items. Raises
+        Failed."""
+        server.configure(**asdict(replace(small, verify=True)))
+        self.client(DDBETL, command, server)
+        self.complete(DDBETL, server.stats())
+        expected = sorted(map(canonical_item, written_items(small.shape, small.copies)))
+        if (written := server.written()) != expected:
+            raise Failed(difference("the definition of the data", expected, "ddbetl", written))
+        return len(expected)
+
     def timed(self, peer: str, server: Server, pushdown: bool) -> Run:
         """Take the time of one peer."""
-        before = server.configure(**self.shape(peer), verify=False, pushdown=pushdown)
-        done = self.client(peer, server, pushdown)
+        mode = replace(self.shape(peer), pushdown=pushdown)
+        server.configure(**asdict(mode))
+        return self.run(peer, self.command(peer, server, pushdown), server, mode)
+
+    def run(self, peer: str, command: list[str], server: Server, mode: Mode, cores: Cores | None = None) -> Run:
+        """Take the time of one command on a server of one mode, on all cores or on some."""
+        before = server.configure(**asdict(mode))
+        done = self.client(peer, command, server, cores)
         after = server.stats()
         self.complete(peer, after)
         server_cpu = after["cpu_seconds"] - before["cpu_seconds"]
@@ -232,6 +295,9 @@ class Bench:
             server_cpu=server_cpu,
             others_cpu=max(0.0, done.others_cpu - server_cpu) if done.others_cpu is not None else None,
             pushdowns_ignored=after["pushdowns_ignored"],
+            busiest_cpu=busiest_thread(done, after["first_data"], locked=peer in LOCKED),
+            all_peaks_bytes=sum(done.peaks),
+            processes=max(1, len(done.peaks)),
         )
         self.timed_runs.append(run)
         return run
@@ -245,6 +311,19 @@ class Bench:
                 )
         if stats["refused"]:
             raise Failed(f"the server refused requests of {peer}: {stats['refused']}")
+
+
+def busiest_thread(done: Measured, since: float, *, locked: bool = False) -> float | None:
+    """Return the CPU seconds of a client's busiest thread since a moment; of one whose threads are `locked`, because only
+    one of them works at a time, those of all. None where the system does not tell."""
+    used = used_since(done.looks, since)
+    if not used:
+        return None
+    all_used = sum(used.values())
+    # What came after the last look is taken as spread in the same way.
+    missing = max(0.0, done.cpu - sum(done.looks[-1].threads.values()))
+    most = all_used if locked else max(used.values())
+    return most * (1.0 + missing / all_used) if all_used else None
 
 
 def difference(first: str, expected: list[str], second: str, found: list[str]) -> str:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -15,11 +17,24 @@ from tests.benchmarks import chart, peers
 from tests.benchmarks.bench import ALWAYS, LONG
 from tests.benchmarks.canned_answers import Canned
 from tests.benchmarks.canned_tables import Mode
-from tests.benchmarks.measure import ROOT, Server
+from tests.benchmarks.measure import ROOT, Measured, Server
 from tests.benchmarks.modes import MODES, goals, mode_spec, modes_json, modes_text
-from tests.benchmarks.peers import CONDITIONAL, MAIN, PEERS
-from tests.benchmarks.report import Run, Section, section_json, section_text, shares_text
-from tests.benchmarks.side_by_side import DDBETL, FULL, QUICK, SPEC, Bench
+from tests.benchmarks.peers import CONDITIONAL, COPY_LOOP, MAIN, PEERS
+from tests.benchmarks.processes import Look, used_since
+from tests.benchmarks.report import Run, Section, accounted_text, section_json, section_text, shares_text
+from tests.benchmarks.side_by_side import (
+    COPIES,
+    DDBETL,
+    DDBETL_COPY,
+    DDBETL_DEFAULT,
+    FULL,
+    NPM_COPY,
+    OURS,
+    QUICK,
+    SPEC,
+    Bench,
+    busiest_thread,
+)
 from tests.benchmarks.wire import whole_job
 
 MAIN_JOB = SPEC.read_text()
@@ -118,15 +133,50 @@ def test_the_bars_are_in_proportion() -> None:
 def test_who_does_how_much_and_by_which_command() -> None:
     bench = Bench(FULL, 0.0)
     server = Server("http://127.0.0.1:1", None)
-    for peer in (*MAIN, CONDITIONAL, "ddbetl", *MODES):
-        shape = bench.shape(peer)
-        assert shape["pages_per_table"] > 0
-        assert shape["items_per_page"] == (FULL.put_items if peer == CONDITIONAL else 4000)
+    for peer in (*MAIN, CONDITIONAL, *OURS, *MODES, *COPIES):
+        mode = bench.shape(peer)
+        assert mode.pages_per_table > 0
+        assert mode.items_per_page == (FULL.put_items if peer == CONDITIONAL else 4000)
+        assert (mode.copies, mode.tables) == ((True, 1) if peer in COPIES else (False, 13))
         command = bench.command(peer, server, pushdown=True)
         assert ("--pushdown" in command) == (peer in PEERS)
+        assert "--workers" not in command
     assert bench.command("REJECT", server, pushdown=False)[-1] == mode_spec(MAIN_JOB, "REJECT")
-    assert set(peers.APART) < set(MAIN) and set(PEERS) == {*MAIN, CONDITIONAL}
+    assert set(peers.APART) < set(MAIN) and set(PEERS) == {*MAIN, CONDITIONAL, COPY_LOOP}
+    assert set(peers.LOCKED) < set(PEERS)
     assert QUICK.budget_seconds < FULL.budget_seconds
+
+
+def test_one_worker_is_asked_for_where_there_are_worker_processes() -> None:
+    bench, server = Bench(FULL, 0.0, workers=True), Server("http://127.0.0.1:1", None)
+    for peer in (DDBETL, *MODES, DDBETL_COPY):
+        command = bench.command(peer, server, pushdown=False)
+        assert command[command.index("--workers") + 1] == "1"
+    assert "--workers" not in bench.command(DDBETL_DEFAULT, server, pushdown=False)
+    assert "--workers" not in bench.command("boto3_loop", server, pushdown=False)
+
+
+def test_the_busiest_thread_is_what_an_accounted_rate_goes_by() -> None:
+    looks = (Look(10.0, {1: 1.0}), Look(11.0, {1: 1.6, 2: 0.2}), Look(12.0, {1: 2.0, 2: 2.0, 3: 0.1}))
+    done = Measured(0, 5.0, 4.1, 20, 0.0, "", "", looks)
+    assert used_since(looks, 11.5) == pytest.approx({1: 0.4, 2: 1.8, 3: 0.1})
+    assert used_since(looks, 9.0) == looks[-1].threads and used_since((), 9.0) == {}
+    assert busiest_thread(done, 11.5) == pytest.approx(1.8)
+    assert busiest_thread(done, 11.5, locked=True) == pytest.approx(2.3)
+    # What was used after the last look is taken as spread in the same way.
+    assert busiest_thread(replace(done, cpu=6.4), 11.5) == pytest.approx(3.6)
+    # A process that nobody has waited for is not in the kernel's sum.
+    assert busiest_thread(replace(done, cpu=1.0), 11.5) == pytest.approx(1.8)
+    assert busiest_thread(replace(done, looks=()), 11.5) is None
+    one = run(100.0)
+    assert one.figures()["accounted_read_per_second"] == pytest.approx(2 * ITEMS / one.cpu)
+    two = replace(one, busiest_cpu=one.cpu / 4)
+    assert two.figures()["accounted_read_per_second"] == pytest.approx(8 * ITEMS / one.cpu)
+    found = Section("TLS", 0, {"boto3_loop": [replace(one, cpu=0.02)], DDBETL: [two]})
+    assert accounted_text(found, DDBETL, "boto3_loop") == (
+        "  boto3_loop needs 10.0 (10.0-10.0) times as much CPU by item as ddbetl; accounted, ddbetl is "
+        "40.0 (40.0-40.0) times as fast."
+    )
 
 
 def test_the_ceiling_does_the_whole_job_s_requests() -> None:
@@ -150,6 +200,8 @@ def test_shares_are_of_the_peers_that_took_part() -> None:
 
 
 def test_what_the_peers_need_is_pinned() -> None:
+    package = json.loads(Path(__file__).with_name("copy_tool").joinpath("package.json").read_text())
+    assert list(package["dependencies"]) == [NPM_COPY] and NPM_COPY in COPIES
     lines = Path(__file__).with_name("peers.txt").read_text().splitlines()
     needed = {line.partition("==")[0] for line in lines if not line.startswith("#")}
     assert needed == {re.split("_", peer)[0] for peer in peers.APART}

@@ -79,7 +79,7 @@ def test_keys_and_targets_are_unique_and_the_data_is_as_described() -> None:
     )
     assert keys.most_common(1)[0][1] == seconds.most_common(1)[0][1] == 1
     assert {len(item) for item in items} == {5, 6}
-    page = canned_data.template(0, 0, 4000)
+    page = canned_data.template(0, 0, Shape(1, 4000))
     assert 180 < len(canned_data.compact(page)) / len(page) < 220
     assert 0.38 < sum("OrderID" in item for item in page) / len(page) < 0.43
     assert any(item.get("OrderID") == {"S": ""} for item in page)
@@ -161,6 +161,16 @@ def test_other_filters_are_not_guessed(expression: str) -> None:
 def test_wrong_scans_are_refused(request_: dict[str, Any]) -> None:
     with pytest.raises(Refused):
         scan(canned(), **request_)
+
+
+def test_a_start_key_is_taken_in_any_order_and_whole() -> None:
+    server = canned()
+    key = scan(server, TableName=SOURCES[0], Limit=3)["LastEvaluatedKey"]
+    turned = dict(reversed(key.items()))
+    assert scan(server, TableName=SOURCES[0], Limit=1, ExclusiveStartKey=turned)["Items"] == [all_items(0)[3]]
+    for wrong in ({"CustomerID": key["CustomerID"]}, {**key, "More": {"S": "x"}}, {**key, "DateTime": {"S": "x"}}):
+        with pytest.raises(Refused, match="starting key"):
+            scan(server, TableName=SOURCES[0], ExclusiveStartKey=wrong)
 
 
 def test_a_start_key_of_another_segment_is_refused() -> None:

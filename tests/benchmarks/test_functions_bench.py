@@ -16,6 +16,8 @@ from tests.benchmarks import chart, functions
 from tests.benchmarks.canned_filter import Item
 from tests.benchmarks.functions import (
     JOBS,
+    PLAIN_MAIN,
+    PLAIN_STAR,
     SCALAR,
     STAR,
     VECTORISED,
@@ -59,10 +61,12 @@ def test_the_shares_by_reference_are_what_the_specs_are_made_for(found: list[Tra
     assert list(shares) == list(BY_NAME)
     assert (shares[STAR], shares[VECTORISED], shares[SCALAR]) == (0, 0, 1)
     assert 0 < shares[TWENTY.name] < 0.02
+    assert shares[PLAIN_MAIN] == shares[PLAIN_STAR] == 0
     for one in found:
+        assert one.bytes_per_item in (range(180, 220) if one.job.plain else range(450, 650))
         assert (one.items, one.compared) == ((1 if one.job.slow else 2) * ROWS, ROWS)
         assert len(one.passes) == FEW.rounds
-        if one.job.name == "main job":
+        if one.job.name in ("main job", PLAIN_MAIN):
             assert 0.3 < one.written / one.items < 0.5
         else:
             assert one.written == one.items
@@ -73,7 +77,7 @@ def test_every_figure_is_in_the_table_the_json_and_the_chart(found: list[Transfo
     assert list(saved) == list(BY_NAME)
     text = functions_text(found)
     for one in found:
-        (line,) = (line for line in text.splitlines() if line.startswith(f"  {one.job.name} ") and "k" in line.split())
+        (line,) = (line for line in text.splitlines() if line.startswith(f"  {one.job.name}  ") and "k" in line.split())
         rate = saved[one.job.name]["medians"]["items_per_second"]
         assert f" {rate:,.0f} " in line and f" {one.by_reference / one.items:.2%} " in line
         walls = sorted(took["wall"] for took in saved[one.job.name]["passes"])
