@@ -54,7 +54,7 @@ def check_number(number: Decimal) -> Decimal:
         return Decimal(0)
     exact = ROUNDED.plus(number)
     if exact != number:
-        raise RowError("R0104", f"{number_text(number)} has more than {DIGITS} significant digits")
+        raise RowError("R0104", f"{_cut(number_text(number))} has more than {DIGITS} significant digits")
     if not SMALLEST_EXPONENT <= exact.adjusted() <= LARGEST_EXPONENT:
         raise RowError("R0103", f"{number_text(exact)} is outside of DynamoDB's range (1E-130 to 9.9E+125)")
     return exact
@@ -91,4 +91,8 @@ _LONGEST_TEXT = 80
 
 def shown(text: str) -> str:
     """A row's text for a message, in quotes and shortened when it is long."""
-    return f'"{text[:_LONGEST_TEXT]}{"…" if len(text) > _LONGEST_TEXT else ""}"'
+    return f'"{_cut(text)}"'
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= _LONGEST_TEXT else f"{text[:_LONGEST_TEXT]}…"

@@ -63,18 +63,20 @@ def _execute(name: str, path: Path, content: bytes, digest: str) -> OwnFile:
         problem = OwnFile(name, digest, problem="E0212", message=f"{error}{at}")
     except SyntaxError as error:
         at = f" (line {error.lineno} of {Path(error.filename).name})" if error.filename and error.lineno else ""
-        hint = "" if error.filename == place.path else _IMPORTED
+        hint = _IMPORTED if error.filename not in (place.path, None) else ""
         problem = OwnFile(
             name, digest, problem="E0210", message=f"{place.name}: {type(error).__name__}: {error.msg}{at}", hint=hint
         )
-    except (Exception, SystemExit) as error:
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
         hint = _IMPORTED if isinstance(error, ImportError) else "the file is executed once, to find its functions"
         problem = OwnFile(
             name, digest, problem="E0210", message=f"{place.name} fails: {said_of(error, place)}", hint=hint
         )
     else:
         return _declared(name, digest, module, place)
-    del sys.modules[module.__name__]
+    sys.modules.pop(module.__name__, None)
     return problem
 
 
@@ -85,7 +87,7 @@ def _declared(name: str, digest: str, module: ModuleType, place: Place) -> OwnFi
     fast = find_spec("numpy") is not None
     found: dict[int, Declared] = {}
     for value in list(vars(module).values()):
-        declared = getattr(value, MARK, None)
+        declared = _mark(value)
         # What it imports from elsewhere is not its own: a change there would go unnoticed.
         if isinstance(declared, Declared) and declared.call.__module__ == module.__name__:
             found[id(declared)] = declared
@@ -93,6 +95,14 @@ def _declared(name: str, digest: str, module: ModuleType, place: Place) -> OwnFi
         hint = 'from ddbetl import function; @function("STRING", returns="STRING") before a def declares it'
         return OwnFile(name, digest, problem="E0211", message=f"{place.name} declares no function", hint=hint)
     return OwnFile(name, digest, tuple(own_function(declared, place, fast) for declared in found.values()))
+
+
+def _mark(value: object) -> object:
+    """What a value carries as its declaration; an object may raise whatever it likes when it is asked."""
+    try:
+        return getattr(value, MARK, None)
+    except Exception:
+        return None
 
 
 def _nearest(name: str, path: Path) -> str:

@@ -278,3 +278,26 @@ def test_other_types_have_no_such_text() -> None:
     for name in ("to_base64", "to_hex"):
         found = reference(compiled(f"{name}(x)"), {"x": {"N": "1"}})
         assert isinstance(found, RowError) and found.message == "x: expected STRING or BINARY, found NUMBER"
+
+
+def test_what_is_no_base64_disturbs_no_other_row() -> None:
+    rows: list[Item] = [{"x": {"S": text}} for text in ("aGk=", '"', "\n", "\\", "é")]
+    expression = compiled("size(CAST([from_base64(x)] AS BINARY SET))")
+    with Vectorised(rows) as table:
+        (outcomes,) = table.run([expression])
+    assert outcomes is not None
+    assert [(outcome.value, outcome.fast) for outcome in outcomes] == [(Decimal(1), True), *[(None, False)] * 4]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("md5(x)", "sha1(x)", "sha256(x)", "crc32(x)", "xxhash64(x)", "uuid5('dns', x)", "shard(x, 3)"),
+        *("to_hex(x)", "to_base64(x)", "to_binary(x)", "CAST(x AS BINARY)"),
+    ],
+)
+def test_half_a_surrogate_pair_has_no_bytes(text: str) -> None:
+    found = reference(compiled(text), {"x": {"S": "a\ud800"}})
+    assert isinstance(found, RowError) and found.code == "R0110"
+    assert found.message == f"{text}: character 2 is half of a surrogate pair, which is no text"
+    assert reference(compiled(f"try({text})"), {"x": {"S": "\udfff"}}) is None

@@ -485,6 +485,19 @@ def test_from_json_is_strict(text: str, code: str, message: str) -> None:
     assert value_of("try(from_json(s))", s=text) is None
 
 
+def test_a_key_twice_among_many_is_found_at_once() -> None:
+    text = "{" + ",".join(f'"{n}":0' for n in range(100_000)) + ',"99999":1}'
+    found = reference(compiled("from_json(s)"), item(s=text))
+    assert isinstance(found, RowError) and '"99999" is a key twice' in found.message
+
+
+def test_large_maps_are_merged_by_both() -> None:
+    # Some hundred megabytes, if the keys of one were listed for each entry of the other.
+    m: dict[str, Value] = {str(n): Decimal(n) for n in range(4000)}
+    x: dict[str, Value] = {str(n): Decimal(-n) for n in range(2000, 6000)}
+    assert value_of("size(map_merge(m, x))", m=m, x=x) == 6000
+
+
 # NULL
 
 
@@ -511,3 +524,14 @@ def test_the_null_of_a_document_is_one() -> None:
     assert value_of("{'a': element(l, 0), 'b': element(l, 7)}", l=document) == {"a": NULL_VALUE}
     assert value_of("element(element(l, 1), 'k')", l=document) == NULL_VALUE
     assert value_of("element([NULL], 0)") == NULL_VALUE
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "CAST(element(x, NULL) AS LIST)", "CAST(element(NULL, s) AS STRING SET)", "contains(try(element(NULL, s)), 'a')",
+        "element(try(element(x, NULL)), 0)", "contains(coalesce(element(x, NULL), element(x, NULL)), 1)",
+    ],
+)  # fmt: skip
+def test_the_null_of_the_spec_has_no_type(text: str) -> None:
+    assert value_of(text, x=(Decimal(1),), s="a") is None

@@ -115,8 +115,8 @@ def test_what_the_reference_takes_the_fast_path_takes_too(pattern: str, replacem
     for outcomes in run(*texts):
         if outcomes is None:
             # Its own guard says why, and only for these.
-            assert "(?<" in pattern or re.search(r"\\[pP]\{", pattern)
-        elif not re.search(r"\\[pP]|\(\?[a-zA-Z-]*i", pattern):
+            assert "(?<" in pattern or re.search(r"\\[pP]\{|\\Q", pattern)
+        elif not re.search(r"\\[pPB]|\(\?[a-zA-Z-]*i", pattern):
             assert all(outcome.fast for outcome in outcomes)
         else:
             assert all(o.fast for o, subject in zip(outcomes, SUBJECTS, strict=True) if subject.isascii())
@@ -184,6 +184,7 @@ def test_a_group_without_part_and_an_empty_one_are_told_apart() -> None:
         ("a", "a", r"\\\0\\0", r"\a\0"),
         ("a$1", r"\$1", "$1", "a$1"),
         ("a%_b", "[%_]", "", "ab"),
+        ("ab -", r"\B", "|", "a|b |-|"),
     ],
 )
 def test_replacing(subject: str, pattern: str, replacement: str, wanted: str) -> None:
@@ -226,6 +227,33 @@ def test_half_a_surrogate_pair_is_an_error_of_the_row() -> None:
 def test_a_text_with_a_null_character_is_matched_by_both() -> None:
     run("regexp_matches(s, '^a.b$')", "regexp_replace(s, '[^ab]', '')", rows=[{"s": {"S": "a\0b"}}])
     assert value_of("regexp_replace(s, '[^ab]', '')", "a\0b") == "ab"
+
+
+# RE2 looks for \\B between bytes.
+@pytest.mark.parametrize(
+    ("subject", "pattern", "replacement", "wanted"),
+    [
+        ("é", r"\B", "-", "-é-"),
+        ("aẞB", r"\B", "-", "aẞB"),
+        ("日a日", r"\B", "-", "-日a日-"),
+        ("a日日", r"(\B|$)", r"\1-", "a日-日-"),
+        ("日", r"\B|日", "-", "-日-"),
+    ],
+)
+def test_no_character_is_split(subject: str, pattern: str, replacement: str, wanted: str) -> None:
+    text = f"regexp_replace(s, {quoted(pattern)}, {quoted(replacement)})"
+    assert value_of(text, subject) == wanted
+    (outcomes,) = run(text, rows=[{"s": {"S": subject}}, {"s": {"S": "ab"}}])
+    assert outcomes is not None and [outcome.fast for outcome in outcomes] == [False, True]
+
+
+# DuckDB makes a wrong LIKE of an empty group beside a text.
+@pytest.mark.parametrize("pattern", ["(?:)a", "a(?:)", "(?:(?i))a", r"(?:\Q\E)a", "(?s)(?:)[a]", "(?:)"])
+def test_an_empty_group_changes_nothing(pattern: str) -> None:
+    matches, _ = run(f"regexp_matches(s, {quoted(pattern)})", f"regexp_extract(s, {quoted(pattern)})")
+    assert matches is not None
+    assert [o.value for o in matches] == ["a" in subject or pattern == "(?:)" for subject in SUBJECTS]
+    assert all(outcome.fast for outcome, subject in zip(matches, SUBJECTS, strict=True) if subject.isascii())
 
 
 # No pattern takes for ever
@@ -323,6 +351,7 @@ def test_why_there_is_no_fast_path() -> None:
     for pattern, why in (
         ("(?<n>a)", "a group is named by (?<name>…) and not by (?P<name>…)"),
         (r"\p{Greek}", "the Unicode script Greek"),
+        (r"(?:.)\Q.", "a \\Q without its \\E"),
     ):
         expression = compiled(f"regexp_matches(s, {quoted(pattern)})")
         assert isinstance(expression, Call)

@@ -213,6 +213,17 @@ def test_these_take_the_fast_path_wherever_there_is_no_error(text: str) -> None:
         assert fast is not isinstance(reference(expression, item), RowError) or "\0" in str(item["s"]["S"])
 
 
+def test_no_text_grows_beyond_all_bounds() -> None:
+    item: Item = {"s": {"S": "a" * 100_000}, "p": {"S": "a"}, "r": {"S": "b" * 200}}
+    text = "replace(s, p, r)"
+    assert fault(text, item) == f"{text}: the text would have 20,000,000 characters; at most 16,777,216 are made"
+    # What is so long at most is made, by reference where it could have been more.
+    assert value_of("length(replace(s, p, 'bb'))", item) == 200_000
+    assert value_of("length(replace(s, 'ab', r))", item) == 100_000
+    rows: list[Item] = [item, item | {"r": {"S": "bb"}}, item | {"r": {"S": ""}}, item | {"p": {"S": ""}}]
+    assert outcomes("length(replace(s, p, r))", rows) == [False, True, True, False]
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from enum import Enum
 from pathlib import Path
 from typing import Any
 
@@ -128,11 +129,10 @@ def rows(spec: str, items: Sequence[Item], name: str) -> Rows:
                 found.append(f"{code} {message}")
     by_reference = set(output.by_reference)
     seen = set(by_reference)
-    for body in output.bodies:
-        entries = json.loads(bytes(body.content))["RequestItems"]["Target"]
-        for position, entry in zip(body.positions, entries, strict=True):
-            assert entry["PutRequest"]["Item"] == found[position]
-            seen.add(position)
+    made = output.entries
+    for position, entry in zip(made.positions.to_pylist(), made.texts.to_pylist(), strict=True) if made else ():
+        assert json.loads(entry.removesuffix(","))["PutRequest"]["Item"] == found[position]
+        seen.add(position)
     assert all(found[position] is None for position in set(range(len(items))) - seen)
     return Rows(found, len(items) - len(by_reference))
 
@@ -447,6 +447,37 @@ def test_what_python_may_return(type_: Type, found: object, value: Value) -> Non
     assert of_python(found, type_) == value
 
 
+class Colour(str, Enum):  # noqa: UP042 (whose str() is "Colour.RED", unlike a StrEnum's)
+    RED = "red"
+
+
+class OddText(str):
+    def __str__(self) -> str:
+        raise ValueError("no text")
+
+
+class OddBytes(bytes):
+    def __bytes__(self) -> bytes:
+        raise ValueError("no bytes")
+
+
+@pytest.mark.parametrize(
+    ("type_", "found", "value"),
+    [
+        (Type.STRING, Colour.RED, "red"),
+        (Type.MAP, {Colour.RED: Colour.RED}, {"red": "red"}),
+        (Type.STRING, OddText("a"), "a"),
+        (Type.BINARY, OddBytes(b"a"), b"a"),
+        (Type.NUMBER, Decimal("0E+1000"), Decimal(0)),
+    ],
+)
+def test_a_class_of_texts_has_no_say(type_: Type, found: object, value: Value) -> None:
+    read = of_python(found, type_)
+    assert read == value and type(read) is type(value)
+    if isinstance(read, dict):
+        assert [type(part) for entry in read.items() for part in entry] == [str, str]
+
+
 def _endless() -> list[Any]:
     endless: list[Any] = []
     endless.append(endless)
@@ -527,6 +558,46 @@ def test_the_message_is_that_of_the_exception(folder: Folder) -> None:
     ]
     assert said[5].startswith("R0115 f(x): ValueError: a b") and said[5].endswith("c… (line 19 of own.py)")
     assert len(said[5]) < 350
+
+
+def test_whatever_python_raises_is_an_error_of_the_row(folder: Folder) -> None:
+    folder.write(
+        """\
+        class Base(BaseException): pass
+        class Said(Exception):
+            def __str__(self): raise Base()
+        class Row(list):
+            def __iter__(self): raise Base("no rows")
+        class Zone(__import__("datetime").tzinfo):
+            def utcoffset(self, time): return 1 / 0
+        @function("STRING", returns="STRING")
+        def f(x): raise {"base": Base("gone"), "generator": GeneratorExit(), "said": Said()}[x]
+        @function("STRING", returns="STRING", vectorised=True)
+        def g(x): raise Base("gone")
+        @function("STRING", returns="LIST")
+        def rows(x): return Row([1])
+        @function("STRING", returns="TIMESTAMP")
+        def zoned(x): return datetime(2017, 1, 1, tzinfo=Zone())
+        """
+    )
+    assert folder.values("f(x)", *({"S": text} for text in ("base", "generator", "said"))) == [
+        "R0115 f(x): Base: gone (line 15 of own.py)",
+        "R0115 f(x): GeneratorExit (line 15 of own.py)",
+        "R0115 f(x): Said (line 15 of own.py)",
+    ]
+    assert folder.values("g(x)", {"S": "a"}) == ["R0115 g(x): Base: gone (line 17 of own.py)"]
+    unread = "R0116 {}(x): what it returned cannot be read: {}"
+    assert folder.values("rows(x)", {"S": "a"}) == [unread.format("rows", "Base: no rows (line 11 of own.py)")]
+    assert folder.values("epoch(zoned(x))", {"S": "a"}) == [
+        unread.format("zoned", "ZeroDivisionError: division by zero (line 13 of own.py)")
+    ]
+    assert folder.values("try(rows(x))", {"S": "a"}) == [None]
+
+
+def test_an_interrupt_is_none_of_the_row_s(folder: Folder) -> None:
+    folder.write('@function("STRING", returns="STRING")\ndef f(x): raise KeyboardInterrupt\n')
+    with pytest.raises(KeyboardInterrupt):
+        folder.values("f(x)", {"S": "a"})
 
 
 # Vectorised
@@ -851,3 +922,27 @@ def test_the_functions_of_a_file_are_listed(folder: Folder, monkeypatch: pytest.
     broken = listed("--using", "own.py")
     assert broken.exit_code == ExitCode.USAGE
     assert "own.py fails: ValueError: no (line 7 of own.py)" in " ".join(broken.stderr.split())
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "raise BaseException('no')",
+        "raise GeneratorExit",
+        "import sys\ndel sys.modules[__name__]\nraise ValueError",
+    ],
+)
+def test_whatever_a_file_raises_when_it_is_read_is_an_error_of_the_spec(folder: Folder, text: str) -> None:
+    folder.write(text)
+    with pytest.raises(SpecError) as raised:
+        planned("USING 'own.py'; SELECT id FROM Source", into="T_1", name=str(folder.path / "a"))
+    assert "own.py fails" in str(raised.value)
+
+
+def test_what_a_file_prints_when_it_is_read_is_not_in_the_way(folder: Folder) -> None:
+    odd = "class Odd:\n    def __getattr__(self, name): raise KeyError\nodd = Odd()\n"
+    folder.write(f"{odd}print('hello')\n@function('STRING', returns='STRING')\ndef same(text): return text")
+    (folder.path / "a.ddbetl").write_text("USING 'own.py'; SELECT same(id) AS id FROM Source")
+    done = CliRunner().invoke(cli, ["check", "--format", "json", str(folder.path / "a.ddbetl")])
+    assert json.loads(done.stdout)["diagnostics"] == [], done.output
+    assert done.stderr == "hello\n"

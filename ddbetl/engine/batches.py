@@ -1,8 +1,8 @@
 """A page's rows as requests in which no key stands twice.
 
-In: the finished bodies of a page, and its rows that came by reference. Out: batches. Invariants: every row is in
-exactly one batch; the server takes every batch but those of rows that need a request of their own; of a page's rows
-with one key, each is sent when the one before is written, so that the last one stays.
+In: the entries that the statement has made of a page, and its rows that came by reference. Out: batches. Invariants:
+every row is in exactly one batch; the server takes every batch but those of rows that need a request of their own; of a
+page's rows with one key, each is sent when the one before is written, so that the last one stays.
 """
 
 from __future__ import annotations
@@ -14,11 +14,14 @@ from itertools import pairwise
 from typing import Any
 
 import msgspec
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from ddbetl.connectors.dynamodb import requests
 from ddbetl.connectors.dynamodb.requests import BatchWriteAnswer
+from ddbetl.engine.claims import key_text
 from ddbetl.engine.rows import Row, canonical
-from ddbetl.engine.transform import Body
+from ddbetl.engine.transform import Entries, integers
 from ddbetl.errors import RowError
 from ddbetl.expressions.projection import BATCH
 from ddbetl.expressions.writing import Form
@@ -80,26 +83,23 @@ class Batching:
     def table(self) -> str:
         return self.form.table
 
-    def batches(self, bodies: Sequence[Body], rows: Sequence[tuple[int, Row]], repeats: bool) -> list[Batch]:
-        """The batches of a page's bodies and further rows, by position. ``repeats``: whether a key may stand twice in
-        the bodies."""
-        whole = [Batch(body.content, body.positions, body.units) for body in bodies]
-        if not rows and not repeats:
-            return whole
+    def batches(self, made: Entries | None, rows: Sequence[tuple[int, Row]], repeats: bool) -> list[Batch]:
+        """The batches of a page's entries and further rows, by position. ``repeats``: whether a key may stand twice
+        among all of them."""
         entries = [self._entry(position, row) for position, row in rows]
-        keys = [self.keys(body.content) for body in bodies]
-        seen = Counter(key for some in keys for key in some)
-        seen.update(entry.key for entry in entries)
-        twice = {key for key, count in seen.items() if count > 1}
-        out: list[Batch] = []
-        apart = [entry for entry in entries if entry.key in twice]
-        for batch, its in zip(whole, keys, strict=True):
-            if twice.isdisjoint(its):
-                out.append(batch)
-                continue
-            for entry in self._entries(batch, its):
-                (apart if entry.key in twice else entries).append(entry)
-        out += self._filled([entry for entry in entries if entry.key not in twice])
+        if not repeats:
+            return self._whole(made) + self._filled(entries)
+        texts = self._key_texts(made) if made is not None else []
+        seen = Counter(texts)
+        seen.update(key_text(entry.key) for entry in entries)
+        twice = {text for text, count in seen.items() if count > 1}
+        apart: list[_Entry] = []
+        if made is not None and not twice.isdisjoint(texts):
+            mask = pa.array([text in twice for text in texts], pa.bool_())
+            apart = self._separate(made.where(mask))
+            made = made.where(pc.invert(mask))
+        apart += (entry for entry in entries if key_text(entry.key) in twice)
+        out = self._whole(made) + self._filled([entry for entry in entries if key_text(entry.key) not in twice])
         if apart:
             out.append(self._in_order(sorted(apart, key=lambda entry: entry.position)))
         return out
@@ -161,10 +161,43 @@ class Batching:
             return _Entry(position, requests.put_entry(row.item), row.key, units, alone=True)
         return _Entry(position, content, row.key, units)
 
-    def _entries(self, batch: Batch, keys: Sequence[Key]) -> list[_Entry]:
-        share = batch.units / len(batch.positions)
-        entries = zip(batch.positions, self.entries(batch.content), keys, strict=True)
-        return [_Entry(position, bytes(entry), key, share) for position, entry, key in entries]
+    def _whole(self, made: Entries | None) -> list[Batch]:
+        """Batches of entries of which no two have one key."""
+        if made is None or not len(made):
+            return []
+        # A column of texts is one piece of memory, so entries that follow each other are a list in JSON already, but
+        # for the comma behind the last one.
+        _, offsets_buffer, content_buffer = made.texts.buffers()
+        offsets = memoryview(offsets_buffer).cast("i")[made.texts.offset :][: len(made) + 1].tolist()
+        content = memoryview(content_buffer)
+        positions, units = integers(made.positions, "i").tolist(), self._units(made)
+        head, tail = self.form.head.encode(), self.form.tail.encode()
+        out = []
+        for start in range(0, len(made), BATCH):
+            end = min(start + BATCH, len(made))
+            body = b"".join((head, content[offsets[start] : offsets[end] - 1], tail))
+            out.append(Batch(body, tuple(positions[start:end]), float(sum(units[start:end]))))
+        return out
+
+    def _units(self, made: Entries) -> list[int]:
+        """The write units of entries, by the length of their JSON: rather too many than too few."""
+        form = self.form
+        frame = len((form.opening + form.middle + form.closing + ",").encode())
+        units = pc.divide(pc.add(pc.binary_length(made.texts), 1023 - frame), 1024)
+        return integers(pc.max_element_wise(units, 1).cast(pa.int64()), "q").tolist()
+
+    def _key_texts(self, made: Entries) -> list[str]:
+        """The target's key of each entry, equal for equal keys."""
+        if made.targets is not None:
+            return made.targets.to_pylist()  # type: ignore[no-any-return]
+        return [key_text(self._key(requests.attributes_of(text[:-1].encode()))) for text in made.texts.to_pylist()]
+
+    def _separate(self, made: Entries) -> list[_Entry]:
+        """Entries one by one."""
+        contents = [text[:-1].encode() for text in made.texts.to_pylist()]
+        keys = [self._key(requests.attributes_of(content)) for content in contents]
+        columns = (made.positions.to_pylist(), contents, keys, self._units(made))
+        return [_Entry(place, content, key, float(units)) for place, content, key, units in zip(*columns, strict=True)]
 
     def _filled(self, entries: Sequence[_Entry]) -> list[Batch]:
         """Batches as large as they may be, of rows with different keys."""

@@ -1,6 +1,6 @@
 """Claims: the target keys that the rows of a page ask for, in the form in which they are compared.
 
-In: the key columns of a page's bodies, and its rows by reference. Out: one ``Claims`` with the place of each row, in
+In: the key columns of a page's entries, and its rows by reference. Out: one ``Claims`` with the place of each row, in
 the order of the page; and back from a kept key to its attributes. Invariant: a row asks for the same bytes with the
 same hash whichever way it goes.
 """
@@ -14,10 +14,9 @@ from typing import Any, NamedTuple
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ddbetl.engine.batches import Batching
 from ddbetl.engine.collisions import Claims
 from ddbetl.engine.rows import canonical
-from ddbetl.engine.transform import Body, KeyColumns
+from ddbetl.engine.transform import Entries
 from ddbetl.errors import RowError
 from ddbetl.expressions.projection import KeyAttribute, SourceKey
 from ddbetl.types import TAG_OF
@@ -78,14 +77,15 @@ def shown(key: Mapping[str, Mapping[str, str]]) -> str:
 
 
 def claims_of(
-    keys: KeyColumns | None, rows: Sequence[KeyTexts], table: int, hashes: Callable[[Sequence[str]], pa.Array]
+    made: Entries | None, rows: Sequence[KeyTexts], table: int, hashes: Callable[[Sequence[str]], pa.Array]
 ) -> tuple[pa.Array, Claims]:
     """What a page's rows, of which there are some, ask for, and their positions in the page, which rise; ``hashes``: of
     target keys, as the statement makes them."""
     parts = []
-    if keys is not None:
+    if made is not None:
+        assert made.targets is not None and made.sources is not None
         # Half of a surrogate pair is no text, so what all sources have in common is that they are bytes.
-        parts.append((keys.positions, keys.hashes, keys.targets, keys.sources.cast(pa.binary())))
+        parts.append((made.positions, made.hashes, made.targets, made.sources.cast(pa.binary())))
     if rows:
         targets = [row.target for row in rows]
         sources = pa.array([_utf8(row.source) for row in rows], pa.binary())
@@ -97,19 +97,6 @@ def claims_of(
         columns = [column.take(order) for column in columns]
     places, hashed, asked, origins = columns
     return places, Claims(hashed, asked, table, origins)
-
-
-def without(body: Body, late: Iterable[int], batching: Batching) -> Body | None:
-    """A body without the rows at some positions; None where no row is left."""
-    gone = set(late)
-    if gone.isdisjoint(body.positions):
-        return body
-    entries = zip(body.positions, batching.entries(body.content), strict=True)
-    kept = [(position, entry) for position, entry in entries if position not in gone]
-    if not kept:
-        return None
-    content = memoryview(batching.body(entry for _, entry in kept))
-    return Body(content, tuple(position for position, _ in kept), body.units * len(kept) / len(body.positions))
 
 
 def _utf8(text: str) -> bytes:

@@ -42,8 +42,9 @@ from ddbetl.errors import JobFailed
 
 ROWS = "collisions.rows"
 TEXTS = "collisions.texts"
-# Bytes of the table, for a job that begins.
+# Bytes of the table, for a job that begins, at most; and where nobody knows how many rows will come.
 MEMORY = 64 * 2**20
+UNKNOWN_MEMORY = 8 * 2**20
 # A row's number has 32 bits, and 0 is no row.
 MOST_ROWS = 2**32 - 1
 
@@ -399,6 +400,14 @@ def _sum(parts: Sequence[pa.Buffer], *numbers: int) -> int:
         total += pc.sum(pa.Array.from_buffers(U64, words, [None, part])).as_py() or 0
         total += int.from_bytes(part[8 * words :], "little")
     return total % 2**64
+
+
+def memory_for(rows: int) -> int:
+    """Bytes of the table of a job with so many rows at most, 0 where nobody knows: about a slot for each.
+
+    A smaller one would only make answers slower; of a larger one, first touching it would cost more than all answers.
+    """
+    return min(MEMORY, 8 * max(rows, 2**16)) if rows else UNKNOWN_MEMORY
 
 
 def _is_start(content: bytes) -> bool:

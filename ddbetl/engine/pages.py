@@ -23,7 +23,7 @@ from ddbetl.engine.batches import Batch, Batching
 from ddbetl.engine.collisions import Collision, KeysSeen
 from ddbetl.engine.report import MOST_PAIRS, CollisionPair, Met, SourceRow
 from ddbetl.engine.rows import Filtered, Row, RowEvaluator, RowFailure, decode_item
-from ddbetl.engine.transform import Body, PageInput, PageOutput, Transformer
+from ddbetl.engine.transform import Entries, PageInput, PageOutput, Transformer
 from ddbetl.errors import JobFailed
 from ddbetl.expressions.writing import ENTRIES, Action, Form
 from ddbetl.functions.model import RowContext
@@ -58,23 +58,23 @@ class PageResult:
 
 @dataclass(slots=True)
 class _Rows:
-    """The rows of a page that pass so far: in bodies, and by reference with their positions. ``late``: those by
-    position that come too late for their key."""
+    """The rows of a page that pass so far: those that the statement has made, and by reference with their positions.
+    ``late``: those by position that come too late for their key."""
 
-    bodies: list[Body]
+    made: Entries | None
     rows: list[tuple[int, Row]]
     failures: Failures = field(default_factory=list)
     late: dict[int, CollisionPair] = field(default_factory=dict)
 
     def positions(self) -> list[int]:
         """The places of the rows in the page, rising."""
-        return sorted([place for body in self.bodies for place in body.positions] + [place for place, _ in self.rows])
+        places: list[int] = self.made.positions.to_pylist() if self.made is not None else []
+        return sorted([*places, *(place for place, _ in self.rows)])
 
-    def leave_out(self, places: Iterable[int], batching: Batching) -> None:
+    def leave_out(self, places: Iterable[int]) -> None:
         gone = frozenset(places)
         if gone:
-            kept = (claims.without(body, gone, batching) for body in self.bodies)
-            self.bodies = [body for body in kept if body is not None]
+            self.made = self.made.without(gone) if self.made is not None else None
             self.rows = [(place, row) for place, row in self.rows if place not in gone]
 
 
@@ -103,6 +103,8 @@ class PageWork:
         self._met = met
         # KEEP NEWEST decides between the rows of a job as it does between a row and an item.
         self._late_too = write.collisions == "allow" or write.action is Action.KEEP_NEWEST
+        # Without a search it is proved that no two rows have one key; but two rows may delete one item.
+        self._repeated = write.collisions is not None or write.action is Action.DELETE
         self._transformer: Transformer | None = None
 
     def run(self, pages: Sequence[PageInput], left: int | None = None) -> list[PageResult]:
@@ -136,7 +138,7 @@ class PageWork:
 
     def _page(self, page: PageInput, output: PageOutput, left: int | None) -> PageResult:
         filtered = page.count - output.passed - len(output.by_reference)
-        found = _Rows(output.bodies, [])
+        found = _Rows(output.entries, [])
         if output.by_reference:
             items = _items(page)
             context = RowContext(page.source_table, Timestamp(page.now_millis))
@@ -148,13 +150,14 @@ class PageWork:
                         found.failures.append((decode_item(items[position]), failure))
                     case Row() as row:
                         found.rows.append((position, row))
-        if self._seen is not None and (output.keys is not None or found.rows):
+        if self._seen is not None and (output.entries is not None or found.rows):
             found.late = self._late(self._seen, page, output, found)
         over = self._cut(found, left) if left is not None else 0
         pairs = [*found.late.values()]
         if pairs and not self._late_too:
             self._reject_late(page, found)
-        batches = self._batching.batches(found.bodies, found.rows, output.repeats)
+        repeats = output.repeats or (self._repeated and bool(found.rows))
+        batches = self._batching.batches(found.made, found.rows, repeats)
         by_reference = len(output.by_reference)
         return PageResult(batches, found.failures, filtered, by_reference, len(pairs), pairs[:MOST_PAIRS], over)
 
@@ -163,7 +166,7 @@ class PageWork:
         assert self._transformer is not None
         items = _items(page) if found.rows else []
         by_reference = [self._key_texts(page, position, row, items[position]) for position, row in found.rows]
-        positions, asked = claims.claims_of(output.keys, by_reference, page.table, self._transformer.hashes)
+        positions, asked = claims.claims_of(output.entries, by_reference, page.table, self._transformer.hashes)
         late = seen.claim(asked)
         keys, sources = asked.keys.cast(pa.binary()), asked.sources.cast(pa.binary())
         return {positions[one.row].as_py(): self._pair(page, one, keys, sources) for one in late}
@@ -175,7 +178,7 @@ class PageWork:
         if len(good) < left:
             return 0
         over = [place for place in places if place > good[left - 1]]
-        found.leave_out(over, self._batching)
+        found.leave_out(over)
         for place in over:
             found.late.pop(place, None)
         return len(over)
@@ -188,7 +191,7 @@ class PageWork:
         for place, pair in found.late.items():
             message = f"another source row has this key already: {_said(pair.first)}"
             found.failures.append((decode_item(items[place]), RowFailure("R0304", message, None, pair)))
-        found.leave_out(found.late, self._batching)
+        found.leave_out(found.late)
 
     def _keep_met(self, seen: KeysSeen, transformer: Transformer) -> None:
         """Give the rows of another job the keys that they have there."""

@@ -1,12 +1,12 @@
-"""The transform: pages of raw items to finished request bodies, in DuckDB.
+"""The transform: pages of raw items to entries of requests, in DuckDB.
 
-In: pages, each the raw JSON list of its items. Out: per page the bodies of its rows and the positions of the rows that
+In: pages, each the raw JSON list of its items. Out: per page the entries of its rows and the positions of the rows that
 go by reference. Invariant: no item becomes a Python object here; DuckDB can reach neither files nor the network.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from duckdb import func
 
-from ddbetl.lowering.statement import KEY_COLUMNS, PAGE_COLUMNS, Statement
+from ddbetl.lowering.statement import KEY_COLUMNS, PAGE_COLUMNS, RESULT_COLUMNS, Statement
 
 if TYPE_CHECKING:
     Buffer = bytes | memoryview | msgspec.Raw
@@ -54,36 +54,42 @@ class PageInput:
 
 
 @dataclass(frozen=True, slots=True)
-class Body:
-    """A finished request body. ``positions``: its rows' places in the page, rising. ``units``: written, estimated."""
-
-    content: memoryview
-    positions: tuple[int, ...]
-    units: float
-
-
-@dataclass(frozen=True, slots=True)
-class KeyColumns:
-    """The keys of a page's rows, rising by position: int32 positions, uint64 hashes of the target keys, and as utf8
-    the target's and the source's keys (lowering.statement.KEY_COLUMNS)."""
+class Entries:
+    """Rows of a page as a request has them, rising by position: int32 positions, utf8 entries that each end with a
+    comma, uint64 hashes of the target keys; where the statement looks for collisions, as utf8 the target's and the
+    source's keys (lowering.statement.KEY_COLUMNS)."""
 
     positions: pa.Array
+    texts: pa.Array
     hashes: pa.Array
-    targets: pa.Array
-    sources: pa.Array
+    targets: pa.Array | None = None
+    sources: pa.Array | None = None
+
+    def __len__(self) -> int:
+        return len(self.positions)
+
+    def where(self, mask: pa.Array) -> Entries:
+        """The rows for which a mask is true."""
+        columns = (self.positions, self.texts, self.hashes, self.targets, self.sources)
+        return Entries(*(column.filter(mask) if column is not None else None for column in columns))
+
+    def without(self, places: Iterable[int]) -> Entries:
+        """The rows but those at some positions."""
+        return self.where(pc.invert(pc.is_in(self.positions, value_set=pa.array([*places], pa.int32()))))
 
 
 @dataclass(slots=True)
 class PageOutput:
-    """The bodies of one page with ``passed`` rows, and the positions of its rows that go by reference. ``repeats``:
-    whether a key may stand twice in the bodies, which the server refuses. ``keys``: of the rows in the bodies, where
-    the statement looks for collisions and there are any."""
+    """The rows of one page that pass, and the positions of its rows that go by reference. ``repeats``: whether a key
+    may stand twice among the entries, which the server refuses in one request."""
 
-    bodies: list[Body] = field(default_factory=list)
+    entries: Entries | None = None
     by_reference: list[int] = field(default_factory=list)
-    passed: int = 0
     repeats: bool = False
-    keys: KeyColumns | None = None
+
+    @property
+    def passed(self) -> int:
+        return len(self.entries) if self.entries is not None else 0
 
 
 class Transformer:
@@ -122,8 +128,8 @@ class Transformer:
             return [PageOutput(by_reference=list(range(page.count))) for page in pages]
         try:
             return self._execute(pages)
-        except (duckdb.Error, UnicodeDecodeError):
-            # The latter is an error whose message quotes bytes that are no text.
+        except (duckdb.Error, UnicodeDecodeError, pa.ArrowInvalid):
+            # UnicodeDecodeError is an error whose message quotes bytes that are no text.
             if len(pages) == 1:
                 return [PageOutput(by_reference=list(range(pages[0].count)))]
             return [output for page in pages for output in self.run([page])]
@@ -142,23 +148,31 @@ class Transformer:
         finally:
             self._source.pages = ()
         outputs = [PageOutput() for _ in pages]
-        for number in _repeating(result):
-            outputs[number].repeats = True
-        if self._claims:
-            for number, columns in _key_columns(result):
-                outputs[number].keys = columns
-        for chunk in result.to_batches():
-            rows = chunk.column("rows")
-            numbers, units = chunk.column("page").to_pylist(), chunk.column("units").to_pylist()
-            for index, content in enumerate(_texts(chunk.column("body"))):
-                positions = rows[index].as_py()
-                output = outputs[numbers[index]]
-                if content is None:
-                    output.by_reference += positions
-                else:
-                    output.passed += len(positions)
-                    output.bodies.append(Body(content, tuple(positions), float(units[index])))
+        columns = [result.column(name).combine_chunks() for name in RESULT_COLUMNS]
+        columns += [result.column(name).combine_chunks() for name in KEY_COLUMNS if self._claims]
+        repeats = _repeats(columns[RESULT_COLUMNS.index("key")])
+        start = 0
+        # The rows of a page stand together.
+        runs = pc.run_end_encode(columns[0])
+        for number, end in zip(runs.values.to_pylist(), runs.run_ends.to_pylist(), strict=True):
+            rows = [column.slice(start, end - start) for column in columns[1:]]
+            outputs[number] = _output(rows, repeats)
+            start = end
         return outputs
+
+
+def _output(columns: list[pa.Array], repeats: bool) -> PageOutput:
+    """What comes of the rows of a page; ``repeats``: whether a key may stand twice in the group."""
+    positions, texts, *_ = columns
+    by_reference: list[int] = []
+    if texts.null_count:
+        by_reference = positions.filter(texts.is_null()).to_pylist()
+        made = texts.is_valid()
+        columns = [column.filter(made) for column in columns]
+    if not len(columns[0]):
+        return PageOutput(by_reference=by_reference)
+    entries = Entries(*columns)
+    return PageOutput(entries, by_reference, repeats and _repeats(entries.hashes))
 
 
 class _Pages:
@@ -186,52 +200,11 @@ def _batch(number: int, page: PageInput) -> pa.RecordBatch:
     return pa.RecordBatch.from_arrays([pa.array([number], pa.int32()), items, count, table, now], schema=PAGES)
 
 
-def _texts(array: pa.StringArray) -> Iterator[memoryview | None]:
-    """The texts of an array as views of its memory."""
-    _, offsets_buffer, data_buffer = array.buffers()
-    if data_buffer is None:
-        yield from (None for _ in range(len(array)))
-        return
-    offsets, data = memoryview(offsets_buffer).cast("i"), memoryview(data_buffer)
-    valid = array.is_valid().to_pylist()
-    for index in range(len(array)):
-        start, end = offsets[array.offset + index], offsets[array.offset + index + 1]
-        yield data[start:end] if valid[index] else None
+def _repeats(hashes: pa.Array) -> bool:
+    return bool(len(hashes) != pc.count_distinct(hashes, mode="all").as_py())
 
 
-def _key_columns(result: pa.Table) -> Iterator[tuple[int, KeyColumns]]:
-    """The keys of the rows in bodies, by the number of their page."""
-    sent = result.filter(pc.is_valid(result.column("body"))).combine_chunks()
-    if not len(sent):
-        return
-    rows = pc.list_parent_indices(sent.column("rows")).combine_chunks()
-    pages = sent.column("page").combine_chunks().take(rows)
-    names = ("rows", "keys", *KEY_COLUMNS)
-    columns = [pc.list_flatten(sent.column(name)).combine_chunks() for name in names]
-    places = pc.add(pc.shift_left(pages.cast(pa.int64()), 32), columns[0].cast(pa.int64()))
-    if pc.any(pc.less(places[1:], places[:-1])).as_py():
-        order = pc.sort_indices(places)
-        pages, *columns = (column.take(order) for column in (pages, *columns))
-    start = 0
-    for found in pc.value_counts(pages).to_pylist():
-        # In the order in which they stand there.
-        yield found["values"], KeyColumns(*(column.slice(start, found["counts"]) for column in columns))
-        start += found["counts"]
-
-
-def _repeating(result: pa.Table) -> list[int]:
-    """The numbers of the pages in whose bodies the hash of a key stands twice."""
-    sent = result.filter(pc.is_valid(result.column("body"))).combine_chunks()
-    if not len(sent) or not _repeats(pc.list_flatten(sent.column("keys"))):
-        return []
-    keys = sent.column("keys")
-    pages = sent.column("page")
-    return [
-        number
-        for number in pc.unique(pages).to_pylist()
-        if _repeats(pc.list_flatten(pc.filter(keys, pc.equal(pages, number))))
-    ]
-
-
-def _repeats(hashes: pa.ChunkedArray) -> bool:
-    return bool(len(hashes) != pc.count_distinct(hashes).as_py())
+def integers(column: pa.Array, form: str) -> memoryview[int]:
+    """The memory of a column of integers without nulls; ``form``: one of them, as ``memoryview.cast`` names it."""
+    content = memoryview(column.buffers()[1]).cast(form)  # type: ignore[call-overload]
+    return content[column.offset : column.offset + len(column)]  # type: ignore[no-any-return]

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
 
 from ddbetl.engine.flow import BoundedQueue
 from ddbetl.engine.pages import PageResult, PageWork
@@ -20,6 +21,15 @@ from ddbetl.engine.transform import PageInput
 GROUP = 4
 
 
+@dataclass(frozen=True, slots=True)
+class _Group:
+    """Pages under way in the thread. ``handed_over``: whether all that came of them is."""
+
+    pages: list[Page]
+    results: asyncio.Future[list[PageResult]]
+    handed_over: asyncio.Event = field(default_factory=asyncio.Event)
+
+
 async def transform(
     pages: BoundedQueue[Page],
     work: PageWork,
@@ -27,17 +37,32 @@ async def transform(
     course: Course,
     hand_over: Callable[[Page, PageResult], Awaitable[None]],
 ) -> None:
-    """Transform pages until the queue is closed and empty; closes ``work``. What is handed over counts for LIMIT
-    before the next pages are begun."""
+    """Transform pages until the queue is closed and empty; closes ``work``.
+
+    The thread is at work on the next pages while the last ones are handed over. Where there is a LIMIT, what is handed
+    over counts before the next pages are begun.
+    """
     loop = asyncio.get_running_loop()
+    groups: BoundedQueue[_Group] = BoundedQueue(1)
+
+    async def begin() -> None:
+        while (first := await pages.get()) is not None:
+            some = [first, *pages.get_more(GROUP - 1)]
+            inputs = [_input(page, now_millis) for page in some]
+            group = _Group(some, loop.run_in_executor(thread, work.run, inputs, course.left))
+            await groups.put(group, 1)
+            if course.left is not None:
+                await group.handed_over.wait()
+        groups.close()
+
     with ThreadPoolExecutor(max_workers=1, thread_name_prefix="ddbetl-transform") as thread:
         try:
-            while (first := await pages.get()) is not None:
-                group = [first, *pages.get_more(GROUP - 1)]
-                inputs = [_input(page, now_millis) for page in group]
-                results = await loop.run_in_executor(thread, work.run, inputs, course.left)
-                for page, result in zip(group, results, strict=True):
-                    await hand_over(page, result)
+            async with asyncio.TaskGroup() as both:
+                both.create_task(begin())
+                while (group := await groups.get()) is not None:
+                    for page, result in zip(group.pages, await group.results, strict=True):
+                        await hand_over(page, result)
+                    group.handed_over.set()
         finally:
             # In its own thread, behind what may still run there when the job is being cancelled.
             thread.submit(work.close).result()

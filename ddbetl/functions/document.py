@@ -191,9 +191,11 @@ def _lower_map_merge(lowering: Lowering, arguments: tuple[Fast, ...]) -> Fast | 
         return None
     pairs = [lowering.bind(entries(value.value)) for value in arguments]
     later = [lowering.bind(keys(value.value)) for value in arguments[1:]]
+    # Bound, because DuckDB would make what stands inside of the lambda anew for every pair.
+    others = [lowering.bind(f"flatten([{', '.join(later[position:])}])") for position in range(len(later))]
     kept = [
-        f"list_filter({part}, lambda pair: NOT list_contains(flatten([{', '.join(later[position:])}]), pair[1]))"
-        for position, part in enumerate(pairs[:-1])
+        f"list_filter({part}, lambda pair: NOT list_contains({other}, pair[1]))"
+        for part, other in zip(pairs[:-1], others, strict=True)
     ]
     there = " AND ".join(f"{part} IS NOT NULL" for part in pairs)
     merged = map_of(f"flatten([{', '.join([*kept, pairs[-1]])}])")

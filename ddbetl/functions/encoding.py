@@ -54,8 +54,10 @@ def _from_base64(text: str) -> bytes:
 
 
 def _lower_from_base64(lowering: Lowering, arguments: tuple[Fast, ...]) -> Fast:
-    (text,) = arguments
-    return Fast(text.value, Form.BASE64, f"regexp_full_match({text.value}, '{CANONICAL_BASE64}')")
+    text = arguments[0].value
+    # Another text would break the JSON that the binary becomes a part of, and that raises.
+    value = lowering.bind(f"CASE WHEN regexp_full_match({text}, '{CANONICAL_BASE64}') THEN {text} END")
+    return Fast(value, Form.BASE64, f"({value} IS NOT NULL)")
 
 
 def _to_hex(value: str | bytes) -> str:

@@ -33,6 +33,7 @@ from ddbetl.functions.model import (
     Parameter,
     Signature,
 )
+from ddbetl.functions.text import utf8
 from ddbetl.numbers import number_text, shown
 from ddbetl.types import Type
 
@@ -40,8 +41,8 @@ _HINT = "to_string(…) makes a text of it"
 
 
 def content(value: str | bytes) -> bytes:
-    """The bytes of a binary, or of a text in UTF-8."""
-    return value.encode("utf-8") if isinstance(value, str) else value
+    """The bytes of a binary, or of a text in UTF-8; a RowError for a text that has none."""
+    return utf8(value) if isinstance(value, str) else value
 
 
 def lower_content(lowering: Lowering, value: Fast) -> Fast:
@@ -215,7 +216,8 @@ def _bind_uuid5(binding: Binding) -> Implementation:
     namespace = _namespace(text)
 
     def reference(name: str) -> str:
-        return str(uuid.uuid5(namespace, name))
+        digest = hashlib.sha1(namespace.bytes + utf8(name), usedforsecurity=False).digest()
+        return str(uuid.UUID(bytes=digest[:16], version=5))
 
     return Implementation(reference, _lower_uuid5(namespace))
 

@@ -94,9 +94,11 @@ def _by_row(declared: Declared, place: Place) -> Callable[..., Value]:
             # As exact as the language's own numbers; Python's Decimal rounds to 28 digits otherwise.
             with localcontext(ROUNDED):
                 found = python(*arguments)
-        except (Exception, SystemExit) as error:
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:
             raise RowError("R0115", said_of(error, place)) from None
-        return of_python(found, returns)
+        return _read(lambda: of_python(found, returns), place)
 
     return reference
 
@@ -108,11 +110,23 @@ def _by_arrays(declared: Declared, place: Place) -> Callable[..., Value]:
         arrays = [own_arrays.one_row(value, type_) for value, type_ in zip(values, types, strict=False)]
         try:
             found = declared.call(*arrays)
-        except (Exception, SystemExit) as error:
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:
             raise RowError("R0115", said_of(error, place)) from None
-        return own_arrays.only_row(found, declared.returns)
+        return _read(lambda: own_arrays.only_row(found, declared.returns), place)
 
     return reference
+
+
+def _read(value: Callable[[], Value], place: Place) -> Value:
+    """The value of what a function returned, whose class may be the user's own, and fail when it is read."""
+    try:
+        return value()
+    except (RowError, KeyboardInterrupt):
+        raise
+    except BaseException as error:
+        raise _wrong(f"what it returned cannot be read: {said_of(error, place)}") from None
 
 
 # What went wrong in Python
@@ -123,7 +137,7 @@ def said_of(error: BaseException, place: Place) -> str:
     try:
         # Half of a surrogate pair could not be written down.
         words = " ".join(str(error).split()).encode("utf-8", "backslashreplace").decode()
-    except Exception:
+    except BaseException:
         words = ""
     message = f"{type(error).__name__}: {words}" if words else type(error).__name__
     if len(message) > LONGEST_MESSAGE:
@@ -212,17 +226,17 @@ def _stored(found: Any, depth: int) -> Value:
         case bool():
             return found
         case str():
-            return str(found)
+            return _plain(found)
         case int() | Decimal():
             return _number(found)
         case bytes() | bytearray() | memoryview():
-            return bytes(found)
+            return bytes(memoryview(found))
         case list() | tuple():
             return tuple(_stored(member, depth + 1) for member in found)
         case dict():
             if any(not isinstance(name, str) for name in found):
                 raise _wrong("it returned a dict with a key that is no str")
-            return {str(name): _stored(member, depth + 1) for name, member in found.items()}
+            return {_plain(name): _stored(member, depth + 1) for name, member in found.items()}
         case set() | frozenset():
             return _set(found)
         case float():
@@ -231,11 +245,16 @@ def _stored(found: Any, depth: int) -> Value:
             raise _wrong(f"it returned Python's {type(found).__name__}, which no attribute holds")
 
 
+def _plain(text: str) -> str:
+    """A text itself, and not what a class of texts, such as an Enum's, makes of it."""
+    return str.__str__(text)
+
+
 def _number(found: int | Decimal) -> Decimal:
     number = Decimal(found)
     if not number.is_finite():
         raise _wrong(f"it returned {number}, which is no number")
-    if number.adjusted() > 200:
+    if number and number.adjusted() > 200:
         # Not even the message could hold its digits.
         raise RowError("R0103", "it returned a number outside of DynamoDB's range (1E-130 to 9.9E+125)")
     return check_number(number)

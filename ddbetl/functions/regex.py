@@ -46,12 +46,15 @@ _LAST_GROUP = 9
 class _Reach:
     """Where the fast path goes: ``pattern``: as an SQL literal, None for nowhere, ``slow_because`` then says why.
 
-    ``ascii_only``: the pattern asks for properties or for the case of characters, which newer versions of Unicode know
-    more of; so they are asked of ASCII only.
+    ``test``: the pattern for ``regexp_matches``. ``ascii_only``: the pattern asks for properties or for the case of
+    characters, which newer versions of Unicode know more of; so they are asked of ASCII only. ``splits``: it can match
+    between the bytes of a character, where nothing can be put.
     """
 
     pattern: str | None
+    test: str = ""
     ascii_only: bool = False
+    splits: bool = False
     slow_because: str = ""
 
     def guard(self, text: str) -> str | None:
@@ -63,6 +66,7 @@ _CATEGORY = re.compile(r"L[ultmo]?|M[nce]?|N[dlo]?|P[cdseifo]?|S[mcko]?|Z[slp]?|
 _PROPERTY = re.compile(r"\\[pP](?:\{\^?([^}]*)\}|(.))", re.DOTALL)
 _ANY_CASE = re.compile(r"\(\?[a-zA-Z-]*i")
 _ESCAPE = re.compile(r"\\(.)", re.DOTALL)
+_LEADING_FLAGS = re.compile(r"^\(\?[a-zA-Z-]+\)")
 
 
 def _reach(text: str) -> _Reach:
@@ -72,7 +76,15 @@ def _reach(text: str) -> _Reach:
     for name in properties:
         if not _CATEGORY.fullmatch(name):
             return _Reach(None, slow_because=f"the Unicode script {name}")
-    return _Reach(sql_text(text), bool(properties) or _ANY_CASE.search(text) is not None)
+    ascii_only = bool(properties) or _ANY_CASE.search(text) is not None
+    splits = any(escape[1] == "B" for escape in _ESCAPE.finditer(text))
+    # DuckDB makes a wrong LIKE of a pattern with an empty group, such as (?:)a, and none of what is in parentheses.
+    test = f"({text})" if "(?" in _LEADING_FLAGS.sub("", text) else text
+    try:
+        _compile(test)
+    except re2.error:
+        return _Reach(None, slow_because="a \\Q without its \\E")
+    return _Reach(sql_text(text), sql_text(test) or "", ascii_only, splits)
 
 
 # A compiled regular expression of the binding, which declares no types.
@@ -164,7 +176,7 @@ def _bind_matches(binding: Binding) -> Implementation:
 
     def lower(lowering: Lowering, arguments: tuple[Fast, ...]) -> Fast:
         text = arguments[0].value
-        return Fast(f"regexp_matches({text}, {reach.pattern})", Form.BOOLEAN, reach.guard(text))
+        return Fast(f"regexp_matches({text}, {reach.test})", Form.BOOLEAN, reach.guard(text))
 
     return _implementation(reference, lower, reach)
 
@@ -214,7 +226,7 @@ def _bind_extract(binding: Binding) -> Implementation:
 
     def lower(lowering: Lowering, arguments: tuple[Fast, ...]) -> Fast:
         text = arguments[0].value
-        matches = lowering.bind(f"regexp_matches({text}, {reach.pattern})")
+        matches = lowering.bind(f"regexp_matches({text}, {reach.test})")
         part = lowering.bind(f"regexp_extract({text}, {reach.pattern}, {group})")
         # For DuckDB a group that took no part in the match is empty.
         settled = f"(NOT {matches} OR {part} <> '')" if group else None
@@ -278,13 +290,14 @@ def _replacement(binding: Binding, regex: _Compiled) -> tuple[bytes | int, ...]:
 
 
 def _replace_all(regex: _Compiled, pieces: tuple[bytes | int, ...], text: bytes) -> bytes:
-    """Replace every match, as RE2's GlobalReplace does: no empty match where the last one ended."""
+    """Replace every match, as RE2's GlobalReplace does: no empty match where the last one ended. Nor inside of a
+    character, where RE2 finds some for ``\\B``."""
     out: list[bytes] = []
     position, last_end = 0, -1
     while position <= len(text) and (found := regex.search(text, position)) is not None:
         start, end = found.span()
         out.append(text[position:start])
-        if start == end == last_end:
+        if start == end and (start == last_end or text[start : start + 1] in _INNER):
             following = _after(text, start)
             out.append(text[start:following])
             position = following
@@ -298,9 +311,13 @@ def _replace_all(regex: _Compiled, pieces: tuple[bytes | int, ...], text: bytes)
 def _after(text: bytes, position: int) -> int:
     """Where the character after this one begins; beyond the end after the last."""
     position += 1
-    while position < len(text) and text[position] & 0xC0 == 0x80:
+    while text[position : position + 1] in _INNER:
         position += 1
     return position
+
+
+# The bytes of a character behind its first one.
+_INNER = frozenset(bytes([byte]) for byte in range(0x80, 0xC0))
 
 
 def _bind_replace(binding: Binding) -> Implementation:
@@ -317,7 +334,12 @@ def _bind_replace(binding: Binding) -> Implementation:
         if literal is None:
             return None
         text = arguments[0].value
-        return Fast(f"regexp_replace({text}, {reach.pattern}, {literal}, 'g')", Form.TEXT, reach.guard(text))
+        replaced = f"regexp_replace({text}, {reach.pattern}, {literal}, 'g')"
+        if not reach.splits:
+            return Fast(replaced, Form.TEXT, reach.guard(text))
+        # DuckDB raises where a character is split.
+        whole = lowering.bind(is_ascii(text))
+        return Fast(f"CASE WHEN {whole} THEN {replaced} END", Form.TEXT, whole)
 
     return _implementation(reference, lower, reach)
 

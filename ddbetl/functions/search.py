@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from decimal import Decimal
 
+from ddbetl.errors import RowError
 from ddbetl.functions.document import CONTAINS as DOCUMENT_CONTAINS
 from ddbetl.functions.model import (
     STRING,
@@ -115,19 +116,32 @@ POSITION = Function(
 )
 
 
+# Characters up to which a text may grow: of two texts of 400 KB, replace could make one that no memory holds.
+_LONGEST = 1 << 24
+
+
 def _replace(text: str, search: str, replacement: str) -> str:
-    return text.replace(search, replacement) if search else text
+    if not search:
+        return text
+    length = len(text) + text.count(search) * (len(replacement) - len(search))
+    if length > _LONGEST:
+        raise RowError("R0110", f"the text would have {length:,} characters; at most {_LONGEST:,} are made")
+    return text.replace(search, replacement)
 
 
 def _lower_replace(lowering: Lowering, arguments: tuple[Fast, ...]) -> Fast:
-    return Fast(f"replace({', '.join(a.value for a in arguments)})", Form.TEXT)
+    text, search, replacement = (argument.value for argument in arguments)
+    # No more than as if every byte were replaced.
+    fits = lowering.bind(f"strlen({text}) * greatest(strlen({replacement}), 1) <= {_LONGEST}")
+    return Fast(f"CASE WHEN {fits} THEN replace({text}, {search}, {replacement}) END", Form.TEXT, fits)
 
 
 REPLACE = Function(
     "replace",
     "text",
     "The text with `replacement` wherever it contains `search`, from left to right. Case counts. Nothing is replaced "
-    "where `search` is empty. `regexp_replace` takes a pattern.",
+    f"where `search` is empty. A result of more than {_LONGEST:,} characters is an error: no item is so large. "
+    "`regexp_replace` takes a pattern.",
     (
         Signature(
             (Parameter("text", STRING), Parameter("search", STRING), Parameter("replacement", STRING)),

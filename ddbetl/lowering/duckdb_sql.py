@@ -315,8 +315,8 @@ class Lowerer:
                 guard = f"({found.is_null} OR ({test} AND {fast.guard}))"
             return self._bound(Fast(fast.value, fast.form, conjunction([found.guard, guard])))
         whole = self.lower(argument)
-        if whole is None:
-            return None
+        if whole is None or is_null(whole):
+            return whole
         value = f"""nullif({whole.value}, '{{"NULL":true}}')"""
         return self._bound(Fast(value, Form.JSON, whole.guard))
 
@@ -441,7 +441,9 @@ class Lowerer:
                         content = f"({content} = 'true')"
                     options.append((type_, test, self._content(type_, self.bind(content))))
                 else:
-                    options.append((type_, test, Fast(self.bind(f"CASE WHEN {test} THEN {text} END"), Form.JSON)))
+                    # The NULL of the spec's text has no type of its own, and what is made of it would be no list.
+                    content = self.bind(f"CASE WHEN {test} THEN {text}::VARCHAR END")
+                    options.append((type_, test, Fast(content, Form.JSON)))
         return _Alternatives(options, f"""({text} IS NULL OR {text} = '{{"NULL":true}}')""", whole.guard)
 
     def _content(self, type_: Type, content: str) -> Fast:
@@ -475,11 +477,13 @@ def _rebuild(type_: Type, content: str) -> str:
     """SQL for an attribute in DynamoDB JSON of one of TYPED_FIELDS; NULL stays NULL."""
     match type_:
         case Type.STRING:
-            return f"""'{{"S":' || to_json({content}) || '}}'"""
+            made = f"""concat('{{"S":', to_json({content}), '}}')"""
         case Type.BOOLEAN:
-            return f"""'{{"BOOL":' || ({content})::VARCHAR || '}}'"""
+            made = f"""concat('{{"BOOL":', {content}, '}}')"""
         case _:
-            return f"""'{{"{TAG_OF[type_]}":"' || {content} || '"}}'"""
+            made = f"""concat('{{"{TAG_OF[type_]}":"', {content}, '"}}')"""
+    # Faster than two ||, each of which makes a text.
+    return f"CASE WHEN {content} IS NOT NULL THEN {made} END"
 
 
 def readable(name: str) -> bool:

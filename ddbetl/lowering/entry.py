@@ -53,8 +53,7 @@ def entry_of(lowerer: Lowerer, projection: Projection, form: Form) -> Part | Non
     if projection.star is not None:
         return _starred(lowerer, projection, projection.star, form, fields, guards)
     if form.entry in (Entry.PUT, Entry.DELETE):
-        labelled = [f"{_json_label(field.name)} || {field.json}" for field in fields]
-        return Part(f"'{{' || {_joined(labelled)} || '}}'" if labelled else "'{}'", guards)
+        return Part(_object(fields), guards)
     last = form.keys if form.entry is Entry.UPDATE else ()
     guards.append(None if form.takes(last) else "FALSE")
     by_name = {field.name: field for field in fields}
@@ -84,6 +83,21 @@ def _labels(form: Form, fields: list[_Field]) -> tuple[str, list[str | None]]:
         guards.append(f"(strlen({some}) <= {form.room})")
     present = " AND ".join(f"{field.value} IS NOT NULL" for field in missing)
     return f"CASE WHEN {present} THEN {whole} ELSE {some} || {sql_text(form.middle)} END", guards
+
+
+def _object(fields: list[_Field]) -> str:
+    """SQL for an object of the fields that are there."""
+    if not fields:
+        return "'{}'"
+    first, *others = fields
+    if first.may_miss:
+        return f"'{{' || {_joined([f'{_json_label(field.name)} || {field.json}' for field in fields])} || '}}'"
+    # Where the comma belongs is known: concat, which takes NULL for nothing, makes no text in between.
+    parts = [f"'{{' || {_json_label(first.name)}", first.json]
+    for field in others:
+        label = f"',' || {_json_label(field.name)}"
+        parts += [f"{label} || {field.json}"] if field.may_miss else [label, field.json]
+    return f"concat({', '.join(parts)}, '}}')"
 
 
 def _joined(texts: list[str]) -> str:

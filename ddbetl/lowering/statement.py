@@ -1,9 +1,9 @@
-"""The statement that turns pages of raw items into finished request bodies, in one pass of DuckDB.
+"""The statement that turns pages of raw items into entries of requests, in one pass of DuckDB.
 
 In: the predicate, the projection, the form of the requests. Out: SQL over the relation ``pages`` (columns of
-``PAGE_COLUMNS``), one result row per request body or per page's flagged rows (columns of ``RESULT_COLUMNS``).
-Invariant: every item of every page ends in exactly one of three ways: filtered out, in a body, or flagged "by
-reference". A page with another number of items than was said is an error.
+``PAGE_COLUMNS``), one result row per item that is not filtered out (columns of ``RESULT_COLUMNS``), in the order of the
+pages and of their items. Invariant: every item of every page ends in exactly one of three ways: filtered out, an entry,
+or flagged "by reference". A page with another number of items than was said is an error.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ from dataclasses import dataclass, replace
 
 from ddbetl.expressions.ir import Attribute, Call, Expression
 from ddbetl.expressions.projection import (
-    BATCH,
     LARGEST_ITEM,
     LONGEST_PARTITION_KEY,
     LONGEST_SORT_KEY,
@@ -33,12 +32,12 @@ from ddbetl.types import TAG_OF, Type
 # page: number; items: the raw JSON list; item_count: how long that is said to be; source_table; now_millis: the job's
 # frozen time.
 PAGE_COLUMNS = ("page", "items", "item_count", "source_table", "now_millis")
-# body: a request body, or NULL for the flagged rows; rows: positions in the page; keys: hashes of the target keys;
-# units: write units, estimated from the JSON's length (so rather too many than too few).
-RESULT_COLUMNS = ("page", "body", "rows", "keys", "units")
-# Only where collisions are looked for. targets, sources: the target keys and the source keys as texts in which equal
-# keys are equal: of each attribute its length in bytes, a colon, its content; "-" for one that is missing.
-KEY_COLUMNS = ("targets", "sources")
+# position: the item's place in the page; entry: what the row is in a request, and a comma, or NULL for a flagged row;
+# key: a hash of the target key.
+RESULT_COLUMNS = ("page", "position", "entry", "key")
+# Only where collisions are looked for. target, source: the target key and the source key as texts in which equal keys
+# are equal: of each attribute its length in bytes, a colon, its content; "-" for one that is missing.
+KEY_COLUMNS = ("target", "source")
 
 # An attribute that is an expiry time, in DynamoDB JSON; there may be others.
 EXPIRY = r'\{"N":"[1-9][0-9]{8,10}"\}'
@@ -78,7 +77,6 @@ def build(
     where: Expression | None,
     projection: Projection,
     form: Form,
-    batch: int = BATCH,
     sources: tuple[SourceKey, ...] | None = None,
     newest: str | None = None,
     ttl_attribute: str | None = None,
@@ -120,8 +118,9 @@ def build(
         columns |= {"target": f"({key})::VARCHAR", "source": source.sql if source is not None else "NULL::VARCHAR"}
     named = ", ".join(f"{definition} AS {name}" for name, definition in columns.items())
     sql = f"SELECT page, position, {ok} AS ok, {finished} AS item, {named} FROM ({sql})"
+    sql = f"SELECT page, position::INTEGER AS position, {_entry(form)} AS entry, {', '.join(columns)} FROM ({sql})"
     return Statement(
-        _aggregate(sql, form, batch, tuple(columns)),
+        sql,
         filters=where is None or predicate is not None,
         projects=entry is not None and keyed is not None and source is not None,
         sources=sources,
@@ -205,24 +204,14 @@ def with_layers(sql: str, layers: list[list[tuple[str, str]]]) -> str:
     return sql
 
 
-def _aggregate(sql: str, form: Form, batch: int, columns: tuple[str, ...]) -> str:
-    """SQL that puts entries together into request bodies, and flagged rows into lists of positions."""
+def _entry(form: Form) -> str:
+    """SQL for a whole entry and a comma, NULL for a row that goes by reference."""
     # An item's JSON is never shorter than what DynamoDB counts, so a short text is surely a small item. In a statement
     # the labels hold the names.
     constant = len(form.middle.encode())
     length = f"(strlen(item) - {constant})" if constant else "strlen(item)"
     sure = f"ok AND item IS NOT NULL AND {length} <= {LARGEST_ITEM}"
-    kept = ", ".join(columns)
-    sql = f"SELECT page, position, {kept}, item, coalesce({sure}, FALSE) AS ok FROM ({sql})"
-    running = "sum(CASE WHEN ok THEN 1 ELSE 0 END) OVER (ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW)"
-    sql = f"SELECT *, CASE WHEN ok THEN ({running} - 1) // {batch} END AS batch FROM ({sql})"
-    entries = f"string_agg({sql_text(form.opening)} || item || {sql_text(form.closing)}, ',')"
-    lists = "".join(f"list({column}) AS {column}s, " for column in columns)
-    return (
-        f"SELECT page, CASE WHEN ok THEN {sql_text(form.head)} || {entries} || {sql_text(form.tail)} END AS body, "
-        f"list(position)::INTEGER[] AS rows, {lists}coalesce(sum(({length} + 1023) // 1024), 0)::BIGINT AS units "
-        f"FROM ({sql}) GROUP BY page, ok, batch"
-    )
+    return f"CASE WHEN {sure} THEN concat({sql_text(form.opening)}, item, {sql_text(form.closing + ',')}) END"
 
 
 def _entry_guards(projection: Projection, entry: Part | None) -> Iterator[Guard]:
@@ -293,8 +282,10 @@ def _canonical(lowerer: Lowerer, text: str) -> str:
 
 
 def _delimited(lowerer: Lowerer, text: str) -> str:
-    """SQL for a text with its length before it."""
-    return lowerer.bind(f"strlen({text}) || ':' || {text}")
+    """SQL for a text with its length before it; NULL stays NULL."""
+    text = lowerer.bind(text)
+    # Faster than two ||.
+    return lowerer.bind(f"CASE WHEN {text} IS NOT NULL THEN concat(strlen({text}), ':', {text}) END")
 
 
 def _key_text(lowerer: Lowerer, expression: Expression, type_: Type) -> tuple[str, str | None, bool] | None:
