@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,7 +30,9 @@ from ddbetl.plan.catalog import Connection, Site
 from ddbetl.plan.cost import Estimate
 from ddbetl.plan.physical import PhysicalPlan
 from ddbetl.plan.prices import Prices, shipped
-from ddbetl.plan.samples import Samples, warnings
+from ddbetl.plan.sampled_warnings import warnings
+from ddbetl.plan.samples import Samples
+from ddbetl.plan.traffic import Traffic
 from ddbetl.preflight import Change
 from ddbetl.source import SourceText
 from ddbetl.types import Timestamp
@@ -52,6 +55,7 @@ if TYPE_CHECKING:
     from ddbetl.engine.sending import Sender
     from ddbetl.engine.store import JobRecord, JobStore
     from ddbetl.engine.views import JobView
+    from ddbetl.engine.workers import Workers
 
 # Items that are looked at before a run with an expiry attribute begins.
 SAMPLED = 100
@@ -84,6 +88,11 @@ class Plan:
     def target(self) -> TargetState | None:
         """What was asked of the target's settings; None where nothing was."""
         return self._answers.target if self._answers is not None else None
+
+    @property
+    def traffic(self) -> Traffic | None:
+        """What the tables' users take at the moment; None where nobody asked."""
+        return self._answers.traffic if self._answers is not None else None
 
     @property
     def source(self) -> SourceText:
@@ -121,10 +130,11 @@ class Plan:
         known = {scan.table.name: scan.table.description for scan in self.physical.scans}
         return plan._over(self.rejects, {name: one.items if one is not None else 0 for name, one in known.items()})
 
-    def explain(self, *, verbose: bool = False) -> str:
+    def explain(self, *, verbose: bool = False, width: int = 100) -> str:
         """What the plan will do, as a page of text; costs no capacity units. ``verbose``: also the logical plan, what
-        the optimizer's rules make of it, the SQL, its guards, and a request with a row that is made up."""
-        page = explaining.as_text(self.physical, self.sites, self.prices, self.samples)
+        the optimizer's rules make of it, the SQL, its guards, and a request with a row that is made up. ``width``: the
+        columns that the page is laid out for."""
+        page = explaining.as_text(self.physical, self.sites, self.prices, self.samples, width, self.traffic)
         if not verbose:
             return page
         from ddbetl.plan import explain_verbose
@@ -139,7 +149,7 @@ class Plan:
 
     def explain_json(self) -> dict[str, Any]:
         """The same as a JSON value; its schema is in docs/explain.md."""
-        return explaining.as_json(self.physical, self.sites, self.prices, self.samples)
+        return explaining.as_json(self.physical, self.sites, self.prices, self.samples, self.traffic)
 
     def estimate(self) -> Estimate:
         """The job's units, dollars and time, as explain says them; costs no capacity units."""
@@ -158,7 +168,7 @@ class Plan:
         return self._sampled(run_async(lambda: sample(self.physical, access, items)))
 
     def _sampled(self, found: Samples) -> Plan:
-        more = tuple(warnings(self.physical.transform, found.sources))
+        more = tuple(warnings(self.physical, found.sources))
         physical = replace(self.physical, warnings=(*self.physical.warnings, *more))
         return replace(self, physical=physical, samples=found)
 
@@ -258,6 +268,7 @@ class Plan:
         job: str | None = None,
         log_file: str | os.PathLike[str] | None = None,
         metrics_file: str | os.PathLike[str] | None = None,
+        workers: int | None = None,
     ) -> RunReport:
         """Run the plan to its end, its ``changes`` first; without a question, so ask before.
 
@@ -265,6 +276,7 @@ class Plan:
         made when it began: where there are any again, it does not go on; ``prepared`` makes them. ``progress`` is
         called every ``interval`` seconds, and once at the end. Setting ``stop`` ends the run early, after what is in
         flight. ``log_file`` gets the log as JSON lines, ``metrics_file`` the progress as Prometheus reads it.
+        ``workers``: how many processes do the work; see ``workers``.
 
         Raises JobFailed when the run cannot go on; its message says how to.
         """
@@ -273,9 +285,9 @@ class Plan:
         from ddbetl.engine.reading import READERS
         from ddbetl.engine.runs import execute
         from ddbetl.engine.store import JobStore
-        from ddbetl.engine.writing import WRITERS
+        from ddbetl.engine.width import most
 
-        access = self._access(connections=READERS + WRITERS)
+        access = self._access(connections=READERS + most())
         plan, store = self._begin(state_dir) if job is None else (self, JobStore.open(job_folder(state_dir, job)))
         stopped = stop or threading.Event()
         outlook = Outlook(
@@ -289,10 +301,31 @@ class Plan:
                 plan = self._as_of(store.record, store.rates())
                 plan._check_job(store.record)
                 plan = plan._unchanged(store.record)
-            physical, source = plan.physical, plan._source()
-            return run_async(lambda: execute(physical, access, store, stopped, outlook, source))
+            physical, source, others = plan.physical, plan._source(), plan._workers(workers)
+            return run_async(lambda: execute(physical, access, store, stopped, outlook, source, others))
         finally:
             store.close()
+
+    def workers(self, asked: int | None = None) -> int:
+        """How many worker processes a run has; 1: it does the work itself. ``asked``: None for as many as make sense
+        on this machine. A LIMIT, and rejected rows, are for one process, whatever is asked."""
+        from ddbetl.engine.cores import usable_cores, workers_for
+
+        if asked is not None and asked < 1:
+            raise ValueError(f"workers = {asked}: a run has one process at least")
+        if self.rejects is not None or self.physical.limit is not None:
+            return 1
+        return asked if asked is not None else workers_for(self.physical, usable_cores())
+
+    def _workers(self, asked: int | None) -> Workers | None:
+        """The processes that do the work; None: this one."""
+        from ddbetl.engine.workers import Workers
+
+        number = self.workers(asked)
+        if number == 1 or self._answers is None:
+            return None
+        recipe = partial(compilation.worker_plan, self.inputs, self.physical.now, self._answers.catalog)
+        return Workers(number, recipe)
 
     def begin(self, *, state_dir: str | os.PathLike[str] = STATE_DIR) -> str:
         """Make a job of the plan without running it, for ``run(job=...)``, also in another process; its id.
@@ -424,24 +457,26 @@ def compile(
     profile: str | None = None,
     endpoint_url: str | None = None,
     now: Timestamp | None = None,
+    traffic: bool = False,
 ) -> Plan:
     """Compile a spec against the tables that there are; ListTables and DescribeTable are all that is asked.
 
     ``name``: of the spec's file, beside which are the files of USING. ``params`` are the values of PARAMs, ``lets``
     texts such as ``ttl = 365 days``, ``options`` such as ``read = 30%``.
-    ``into`` and ``on_conflict`` give a bare SELECT its target. ``now`` freezes the job's clock.
+    ``into`` and ``on_conflict`` give a bare SELECT its target. ``now`` freezes the job's clock. ``traffic``: CloudWatch
+    is asked too, how much of the tables is in use, for explain.
 
     Raises SpecError (all independent errors), ConnectionFailed (no credentials, no server, no permission).
     """
     inputs = Inputs(
         text, name, dict(params or {}), tuple(lets), tuple(options), into, on_conflict, region, profile, endpoint_url
     )
-    return compiled(inputs, now)
+    return compiled(inputs, now, traffic=traffic)
 
 
-def compiled(inputs: Inputs, now: Timestamp | None = None) -> Plan:
+def compiled(inputs: Inputs, now: Timestamp | None = None, *, traffic: bool = False) -> Plan:
     """As ``compile``, with all its arguments in one value."""
-    return _plan(inputs, *compilation.online(inputs, now or _now(), {}))
+    return _plan(inputs, *compilation.online(inputs, now or _now(), {}, traffic=traffic))
 
 
 def _plan(inputs: Inputs, physical: PhysicalPlan, answers: Answers) -> Plan:

@@ -821,7 +821,8 @@ WARNINGS: tuple[Code, ...] = (
         "Hidden attribute",
         """A `LET` or `PARAM` has the name of an attribute of the sources' key, or stands alone as a column. The bare
 name is the constant, the name in double quotes the attribute: `SELECT "ttl"`. Where the constant is meant, `ttl AS
-ttl` says so.
+ttl` says so. `ddbetl explain --sample` also finds a constant that an expression uses, and that has the name of an
+attribute of the sampled items: another name for the constant leaves no doubt.
 """,
     ),
     Code(
@@ -906,6 +907,8 @@ can be queried.
 
 Let an attribute of many values be the partition key, and the time the sort key. Where there must be few values,
 `shard(key, n)` behind them spreads the rows; the warning is then only given if `n` is too small for the write budget.
+How many values an attribute has is known of sampled items only: `ddbetl explain --sample` tells where items of many
+partition keys become rows of a few.
 """,
     ),
     Code(
@@ -941,7 +944,7 @@ lost, but others who write the table are refused as well. An on-demand table gro
         "Items near the largest size",
         """An item has at most 400 KB, names and values together. The items of a source have 300 KB and more on average,
 and the spec adds attributes to them, so some may become too large; these are rejected (R0204). `ddbetl explain --sample`
-looks at some items.
+looks at some items, and tells of rows of 360 KB and more.
 """,
     ),
     Code(
@@ -957,7 +960,8 @@ lower `read` costs nothing then; another function, or a pattern with a fast form
         "Rows that are expired already",
         """The time of expiry that the spec computes is past for every row: DynamoDB deletes such items some time after
 they were written, and each of them was paid for. With `skip_expired` none of them is written. It is told where the spec
-alone shows it: the time is a constant, or comes from `now()` or from the tables' names.
+alone shows it: the time is a constant, or comes from `now()` or from the tables' names. `ddbetl explain --sample` tells
+how many of the sampled rows it is, if there are any.
 """,
     ),
     Code(
@@ -966,6 +970,19 @@ alone shows it: the time is a constant, or comes from `now()` or from the tables
         """An attribute of the sources' keys has one type in all items, and a function or comparison takes only others:
 `OrderID = 5` where `OrderID` is a STRING. It is an error for whatever item it is computed, and the row is rejected. Text
 is in single quotes, numbers are not; `to_number` and `to_string` convert.
+""",
+    ),
+    Code(
+        "W0119",
+        "Table in use above the budget",
+        """Somebody uses the table just now: what that took in the last five minutes, and what the run may take by its `read`
+or `write`, is together more than the table has. DynamoDB then refuses requests, of the run and of the others. It is told
+of what a table is provisioned with, and of an on-demand table by its maximum or its warm throughput. A lower rate leaves
+the others what they use; or the table has a time of day at which it is in less use. The autoscaling of a table may give
+it more, some minutes later.
+
+Only `ddbetl explain` looks, and only on AWS: CloudWatch counts what is used of each table, `cloudwatch:GetMetricData` is
+the permission to ask. A run of ddbetl that has just ended is in use as well.
 """,
     ),
 )

@@ -6,7 +6,7 @@ names, once; compiling again over the same answers asks nothing.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import closing
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -19,22 +19,27 @@ from ddbetl.plan.catalog import Catalog, Connection, Site, TableDescription
 from ddbetl.plan.optimizer import optimize
 from ddbetl.plan.physical import PhysicalPlan
 from ddbetl.plan.planner import plan
+from ddbetl.plan.traffic import Traffic, Usage, warnings
 from ddbetl.source import SourceText
 from ddbetl.syntax import ast, parser
 from ddbetl.types import Timestamp
 
 if TYPE_CHECKING:
+    from concurrent.futures import Future, ThreadPoolExecutor
+
     from ddbetl.connectors.dynamodb.control import Control
     from ddbetl.connectors.dynamodb.tables import TargetState
 
 
 @dataclass(frozen=True, slots=True)
 class Answers:
-    """What the servers said. ``controls``: the sessions that they were asked by. ``target``: see preflight."""
+    """What the servers said. ``controls``: the sessions that they were asked by. ``target``: see preflight.
+    ``traffic``: None where nobody asked."""
 
     catalog: Catalog
     controls: Mapping[Connection, Control]
     target: TargetState | None = None
+    traffic: Traffic | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,14 +63,17 @@ def offline(inputs: Inputs, now: Timestamp) -> PhysicalPlan:
     return plan(optimize(analyze(spec, None, inputs.params, overrides, now, python_files.used(spec, inputs.name))))
 
 
-def online(inputs: Inputs, now: Timestamp, known: Mapping[Connection, Control]) -> tuple[PhysicalPlan, Answers]:
-    """Compile against the tables that there are. ``known``: sessions that there are already.
+def online(
+    inputs: Inputs, now: Timestamp, known: Mapping[Connection, Control], *, traffic: bool = False
+) -> tuple[PhysicalPlan, Answers]:
+    """Compile against the tables that there are. ``known``: sessions that there are already. ``traffic``: whether to
+    ask how much of the tables is in use.
 
     Raises SpecError, ConnectionFailed.
     """
     spec, overrides = _parse(inputs)
     try:
-        answers = _ask(wanted(spec, inputs.params, overrides, now), known)
+        answers = _ask(wanted(spec, inputs.params, overrides, now), known, now if traffic else None)
     except ConnectionFailed:
         # What is wrong with the spec itself can be said without a server.
         analyze(spec, None, inputs.params, overrides, now, python_files.used(spec, inputs.name))
@@ -80,11 +88,20 @@ def again(inputs: Inputs, now: Timestamp, answers: Answers) -> PhysicalPlan:
     return physical
 
 
+def worker_plan(inputs: Inputs, now: Timestamp, catalog: Catalog) -> PhysicalPlan:
+    """Compile in a worker process, against what the servers said to the job's: nothing is asked, or found, once more."""
+    spec, overrides = _parse(inputs)
+    return plan(optimize(analyze(spec, catalog, inputs.params, overrides, now, python_files.used(spec, inputs.name))))
+
+
 def _planned(
     spec: ast.Spec, overrides: Overrides, inputs: Inputs, now: Timestamp, answers: Answers
 ) -> tuple[PhysicalPlan, Answers]:
     files = python_files.used(spec, inputs.name)
     physical = plan(optimize(analyze(spec, answers.catalog, inputs.params, overrides, now, files)))
+    if answers.traffic is not None:
+        busy = warnings(physical, answers.traffic, lambda option: preflight.place(spec, overrides, option))
+        physical = replace(physical, warnings=(*physical.warnings, *busy))
     write = physical.write
     if write is None:
         return physical, answers
@@ -111,25 +128,78 @@ def _parse(inputs: Inputs) -> tuple[ast.Spec, Overrides]:
     return spec, overrides
 
 
-def _ask(wanted_tables: tuple[Wanted, ...], known: Mapping[Connection, Control]) -> Answers:
-    """Ask the servers for the tables that a spec names; the names of all tables only where that helps."""
+def _ask(
+    wanted_tables: tuple[Wanted, ...], known: Mapping[Connection, Control], at: Timestamp | None = None
+) -> Answers:
+    """Ask the servers for the tables that a spec names; the names of all tables only where that helps. ``at``: when it
+    is, if it matters how much of the tables is in use."""
     from ddbetl.connectors.dynamodb.control import Control
 
     sites: dict[Connection, Site] = {}
     tables: dict[tuple[Connection, str], TableDescription] = {}
     names: dict[Connection, tuple[str, ...]] = {}
     controls: dict[Connection, Control] = {}
-    for connection in dict.fromkeys(w.connection for w in wanted_tables):
-        here = [w for w in wanted_tables if w.connection == connection]
-        control = controls[connection] = known.get(connection) or Control.open(connection)
-        # Its connections are closed after the last question; its session and its credentials serve the run.
-        with closing(control):
-            exact = {w.pattern.name for w in here if w.pattern.name is not None}
-            found = control.describe(tuple(sorted(exact)))
-            if len(found) < len(exact) or any(w.pattern.name is None for w in here):
-                names[connection] = control.table_names()
-                matched = {n for w in here if w.pattern.name is None for n in w.pattern.select(names[connection])}
-                found |= control.describe(tuple(sorted(matched - exact)))
-            sites[connection] = control.site(next(iter(found.values()), None))
-        tables |= {(connection, name): description for name, description in found.items()}
-    return Answers(Catalog(sites, tables, names), controls)
+    asking = _Asking(at)
+    try:
+        for connection in dict.fromkeys(w.connection for w in wanted_tables):
+            here = [w for w in wanted_tables if w.connection == connection]
+            control = controls[connection] = known.get(connection) or Control.open(connection)
+            # Its connections are closed after the last question; its session and its credentials serve the run.
+            with closing(control):
+                exact = {w.pattern.name for w in here if w.pattern.name is not None}
+                asking.begin(control, exact)
+                found = control.describe(tuple(sorted(exact)))
+                if len(found) < len(exact) or any(w.pattern.name is None for w in here):
+                    names[connection] = control.table_names()
+                    matched = {n for w in here if w.pattern.name is None for n in w.pattern.select(names[connection])}
+                    asking.begin(control, matched - exact)
+                    found |= control.describe(tuple(sorted(matched - exact)))
+                sites[connection] = control.site(next(iter(found.values()), None))
+            tables |= {(connection, name): description for name, description in found.items()}
+        return Answers(Catalog(sites, tables, names), controls, traffic=asking.end())
+    finally:
+        asking.close()
+
+
+class _Asking:
+    """Asks how much of tables is in use, while something else is asked. ``at``: when it is; None: not at all."""
+
+    def __init__(self, at: Timestamp | None) -> None:
+        self._at = at
+        self._pool: ThreadPoolExecutor | None = None
+        self._asked: list[tuple[Connection, Future[Mapping[str, Usage] | str]]] = []
+        self._unknown: dict[Connection, str] = {}
+
+    def begin(self, control: Control, names: Iterable[str]) -> None:
+        found = tuple(sorted(names))
+        if self._at is None or not found:
+            return
+        from concurrent.futures import ThreadPoolExecutor
+
+        from ddbetl.connectors.dynamodb.traffic import usage, why
+
+        try:
+            client = control.cloudwatch()
+        except ConnectionFailed as error:
+            self._unknown[control.connection] = why(error)
+            return
+        if client is not None:
+            self._pool = self._pool or ThreadPoolExecutor()
+            self._asked.append((control.connection, self._pool.submit(usage, client, found, self._at)))
+
+    def end(self) -> Traffic | None:
+        if self._at is None:
+            return None
+        tables: dict[tuple[Connection, str], Usage] = {}
+        for connection, asked in self._asked:
+            match asked.result():
+                case str() as reason:
+                    self._unknown[connection] = reason
+                case found:
+                    tables |= {(connection, name): one for name, one in found.items()}
+        return Traffic(tables, self._unknown)
+
+    def close(self) -> None:
+        if self._pool is not None:
+            # Whoever interrupts does not wait for a server that does not answer.
+            self._pool.shutdown(wait=False, cancel_futures=True)

@@ -86,7 +86,8 @@ def _render_one(source: SourceText, diagnostic: Diagnostic, size: int | None) ->
     source = diagnostic.source or source
     line, column = source.position(diagnostic.span.start)
     width = len(str(max([line, *(source.position(label.span.start)[0] for label in diagnostic.labels)])))
-    out = [f"{kind}[{diagnostic.code}]: {diagnostic.message}", f"{' ' * width}--> {source.name}:{line}:{column}"]
+    name = "".join(_plain(c) for c in source.name)
+    out = [f"{kind}[{diagnostic.code}]: {diagnostic.message}", f"{' ' * width}--> {name}:{line}:{column}"]
     # The margin, and a caret behind the last character.
     room = None if size is None else max(LEAST_EXCERPT, min(EXCERPT, size - width - len(" | ") - 1))
     out += _excerpt(source, diagnostic.span, "^", "", width, room)

@@ -76,7 +76,7 @@ def findings(
     if target.ttl is not None and write.ttl_attribute is not None:
         reason = in_the_way(write.table.name, target.ttl, write.ttl_attribute)
         if reason is not None:
-            span, source = _place(spec, overrides, "ttl_attribute")
+            span, source = place(spec, overrides, "ttl_attribute")
             raise SpecError(spec.source, (Diagnostic("E0419", reason[0], span, reason[1], source=source),))
     if target.recovery is not False:
         return ()
@@ -115,7 +115,7 @@ def prepare(write: WriteExec, control: Control) -> None:
                 enable_time_to_live(control, change.table, change.attribute)
 
 
-def _place(spec: ast.Spec, overrides: Overrides, option: str) -> tuple[Span | None, SourceText | None]:
+def place(spec: ast.Spec, overrides: Overrides, option: str) -> tuple[Span | None, SourceText | None]:
     """Where an option is given that counts: on the command line, else in the spec."""
     given = [*((one, None) for one in spec.statement.options), *overrides.options]
     return next(((one.span, text) for one, text in reversed(given) if one.name.name.lower() == option), (None, None))

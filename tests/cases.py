@@ -221,11 +221,15 @@ _FACTS: tuple[tuple[str, Any], ...] = (
         ),
     ),
     (r"status (\w+)", lambda t, s: t.update(TableStatus=s)),
-    (r"index (\S+) \(([^)]*)\)", lambda t, name, keys: _index(t, name, keys)),
+    (
+        r"(local )?index (\S+) \(([^)]*)\)( of keys)?",
+        lambda t, local, name, keys, only: _index(t, bool(local), name, keys, bool(only)),
+    ),
     (
         r"expires by (\S+)",
         lambda t, name: t.update(TimeToLiveDescription={"TimeToLiveStatus": "ENABLED", "AttributeName": name}),
     ),
+    (r"in use (\d+) rcu (\d+) wcu", lambda t, r, w: t.update(InUse=(int(r), int(w)))),
     (r"no recovery", lambda t: t.update(PointInTimeRecoveryStatus="DISABLED")),
 )
 
@@ -235,8 +239,8 @@ def tables(text: str) -> list[dict[str, Any]]:
 
     A line is ``NAME (KEY TYPE[, KEY TYPE])`` and facts after commas: ``500 items``, ``93500 bytes``, ``on demand`` (as
     is where nothing is said), ``provisioned 2000 rcu 1000 wcu``, ``at most 500 rcu 500 wcu``, ``warm 12000 rcu 4000
-    wcu``, ``status CREATING``, ``index NAME (KEY TYPE[, KEY TYPE])``; and of its settings ``expires by NAME``, ``no
-    recovery``. ``{201605,201606}`` in the name makes a table of each. ``#`` begins a comment.
+    wcu``, ``status CREATING``, ``index NAME (KEY TYPE[, KEY TYPE])``, ``local index NAME (…)``, with ``of keys`` behind; of its settings ``expires by NAME``, ``no
+    recovery``; and ``in use 310 rcu 20 wcu``, as CloudWatch has counted. ``{201605,201606}`` in the name makes a table of each. ``#`` begins a comment.
     """
     found = []
     for line in text.splitlines():
@@ -300,16 +304,14 @@ def _provisioned(read_units: str, write_units: str) -> dict[str, Any]:
     }
 
 
-def _index(table: dict[str, Any], name: str, keys: str) -> None:
-    table.setdefault("GlobalSecondaryIndexes", []).append(
-        {
-            "IndexName": name,
-            "KeySchema": _keys(table, keys),
-            "Projection": {"ProjectionType": "ALL"},
-            "IndexStatus": "ACTIVE",
-            "ProvisionedThroughput": table["ProvisionedThroughput"],
-        }
-    )
+def _index(table: dict[str, Any], local: bool, name: str, keys: str, only_keys: bool) -> None:
+    projection = {"ProjectionType": "KEYS_ONLY" if only_keys else "ALL"}
+    index = {"IndexName": name, "KeySchema": _keys(table, keys), "Projection": projection}
+    if local:
+        table.setdefault("LocalSecondaryIndexes", []).append(index)
+    else:
+        units = {"IndexStatus": "ACTIVE", "ProvisionedThroughput": table["ProvisionedThroughput"]}
+        table.setdefault("GlobalSecondaryIndexes", []).append(index | units)
 
 
 def _expanded(name: str) -> list[str]:

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 import pytest
@@ -82,6 +83,13 @@ class MadeUpControl:
         """What boto3's client would answer about a table's settings."""
         return self
 
+    def cloudwatch(self) -> MadeUpCloudWatch | None:
+        """Who has counted what is used; nobody where the catalog says nothing of it."""
+        if not any("InUse" in table for table in self.settings.values()):
+            return None
+        self.asked.append("GetMetricData")
+        return MadeUpCloudWatch(self.settings)
+
     def describe_time_to_live(self, TableName: str) -> dict[str, Any]:
         self.asked.append(f"DescribeTimeToLive {TableName}")
         return {"TimeToLiveDescription": self.settings[TableName].get("TimeToLiveDescription", {})}
@@ -91,6 +99,31 @@ class MadeUpControl:
         status = self.settings[TableName].get("PointInTimeRecoveryStatus", "ENABLED")
         recovery = {"PointInTimeRecoveryDescription": {"PointInTimeRecoveryStatus": status}}
         return {"ContinuousBackupsDescription": recovery}
+
+
+@dataclass(frozen=True, slots=True)
+class MadeUpCloudWatch:
+    """CloudWatch, as boto3's client shows it: every minute has the same units."""
+
+    tables: Mapping[str, Mapping[str, Any]]
+
+    def get_paginator(self, operation: str) -> MadeUpCloudWatch:
+        assert operation == "get_metric_data"
+        return self
+
+    def paginate(
+        self, MetricDataQueries: Sequence[Mapping[str, Any]], StartTime: datetime, EndTime: datetime
+    ) -> Iterator[dict[str, Any]]:
+        minutes = round((EndTime - StartTime).total_seconds() / 60)
+        for query in MetricDataQueries:
+            metric = query["MetricStat"]["Metric"]
+            units = self.tables.get(metric["Dimensions"][0]["Value"], {}).get("InUse", (0, 0))
+            used = units[metric["MetricName"] == "ConsumedWriteCapacityUnits"]
+            # Nothing is counted of what is not used.
+            yield {"MetricDataResults": [{"Id": query["Id"], "Values": [60.0 * used] * minutes if used else []}]}
+
+    def close(self) -> None:
+        pass
 
 
 @contextmanager
@@ -134,7 +167,7 @@ def plan(case: Case) -> api.Plan:
         if text is None:
             return api.check(case.spec, now=NOW, **arguments(case))
         with control_plane(text):
-            return sampled(case, api.compile(case.spec, now=NOW, **arguments(case)))
+            return sampled(case, api.compile(case.spec, now=NOW, traffic=True, **arguments(case)))
 
 
 def sampled(case: Case, found: api.Plan) -> api.Plan:

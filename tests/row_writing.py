@@ -40,6 +40,7 @@ from ddbetl.engine.writing import Batches, Writing
 from ddbetl.expressions.projection import KeyAttribute
 from ddbetl.expressions.writing import ENTRIES, Action, Entry, Form
 from ddbetl.plan.catalog import Connection
+from ddbetl.plan.cost import expected_work
 from ddbetl.plan.physical import PhysicalPlan, WriteExec
 from ddbetl.types import Type
 
@@ -163,7 +164,7 @@ class Writer:
         loop = asyncio.get_running_loop()
         budget, reads = (Budget(self.rate, clock=loop.time) for _ in range(2))
         table = TableMeter(plan.scans[0], Budget(None, clock=loop.time), 1, loop.time())
-        meter = Meter([table], budget, reads, loop.time, loop.time())
+        meter = Meter([table], budget, reads, loop.time, loop.time(), expected_work(plan))
         ledger = Ledger([table], [], loop.time)
         rejects = Rejects(plan.logical, meter, self.folder)
         form = Form(ENTRIES[action], self.table, self.key)

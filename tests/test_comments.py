@@ -62,8 +62,7 @@ def with_some_comments(draw: st.DrawFn, text: str) -> str:
     """Put comments between words of a text, with or without lines of their own."""
     tokens = scan(SourceText(text)).tokens
     # A table's name is one word, of which the scanner knows nothing.
-    # Behind TABLE, which means nothing, the grammar takes a name only.
-    ends = (t.end for t in tokens if t.upper != "TABLE" and not text[t.end : t.end + 1].strip())
+    ends = (t.end for t in tokens if not text[t.end : t.end + 1].strip())
     places = [0, *ends, len(text)]
     chosen = draw(st.lists(st.sampled_from(places), max_size=6))
     for place in sorted(chosen, reverse=True):
@@ -166,8 +165,19 @@ WITH (read = 50%, -- half
         ("select a\n-- c\n, b from t", "SELECT a,\n       -- c\n       b\nFROM   t;\n"),
         ("select a, -- c\nb from t", "SELECT a,  -- c\n       b\nFROM   t;\n"),
         ("select a, /* c */ b from t", "SELECT a, /* c */ b\nFROM   t;\n"),
+        ("select a\n-- c\n, /* d */ b from t", "SELECT a,\n       -- c\n       /* d */\n       b\nFROM   t;\n"),
+        ("select a -- c\n, /* d */ b from t", "SELECT a,  -- c\n       /* d */\n       b\nFROM   t;\n"),
+        ("select a from t -- b\n; /* c */", "SELECT a\nFROM   t;  -- b\n/* c */\n"),
+        ("select a from t with (read = - /* c */ 0)", "SELECT a\nFROM   t\nWITH   (read = - /* c */ 0);\n"),
+        (
+            "select a from t where (b or c\n-- d\n) and e",
+            "SELECT a\nFROM   t\nWHERE  (b OR c)\n  -- d\n  AND  e;\n",
+        ),
         ("select ((a /* c */)) from t", "SELECT a  /* c */\nFROM   t;\n"),
         ("insert into table /*c*/ (x=1) select a from t", "INSERT INTO table /*c*/ (x = 1)\nSELECT a\nFROM   t;\n"),
+        ("insert into table --c\nselect a from t", "INSERT INTO table  --c\nSELECT a\nFROM   t;\n"),
+        ("insert into table --c\nu select a from t", "--c\nINSERT INTO u\nSELECT a\nFROM   t;\n"),
+        ("insert into table/*c*/u select a from t", "INSERT INTO /*c*/ u\nSELECT a\nFROM   t;\n"),
         ("insert overwrite table u /*c*/ select a from t", "INSERT OVERWRITE u  /*c*/\nSELECT a\nFROM   t;\n"),
     ],
 )

@@ -24,7 +24,7 @@ from servers import Server
 from ddbetl.connectors.dynamodb import requests
 from ddbetl.connectors.dynamodb.failures import ServiceError
 from ddbetl.connectors.dynamodb.statements import read_statements
-from ddbetl.engine import again, executor, splits
+from ddbetl.engine import again, executor, splits, writing
 from ddbetl.engine.batches import Batch, Batching
 from ddbetl.engine.conflicts import comes_before, differing, same_item
 from ddbetl.engine.report import Met
@@ -501,7 +501,11 @@ def test_a_page_is_taken_apart_once_for_all_its_rejects(tmp_path: Path, monkeypa
     assert len(asked) == 1
 
 
-def test_rows_that_are_there_already_show_that_it_is_the_refused_rows_fault(tmp_path: Path) -> None:
+def test_rows_that_are_there_already_show_that_it_is_the_refused_rows_fault(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # All at once, before the first answers tell that it is better to ask first.
+    monkeypatch.setattr(writing, "WRITERS", 20)
     rows = [row(number) for number in range(500)]
 
     def inside(call: Call, number: int) -> Failing | None:

@@ -244,6 +244,8 @@ def test_of_some_keys_of_a_table_not_more_is_known() -> None:
 
 def test_tables_without_a_count_are_unknown() -> None:
     assert guess("SELECT * FROM Orders", "Orders (ID S)").assumptions == ("Orders is empty or too new to be counted",)
+    found = guess("SELECT * FROM O_*", "O_{1,2} (ID S), 5 items\nO_3 (ID S)")
+    assert found.assumptions == ("O_3 is empty or too new to be counted, and the size of 2 tables is not known",)
     offline = ddbetl.check("SELECT * FROM Orders").estimate()
     assert offline == Estimate(None, None, None)
 
@@ -370,7 +372,7 @@ def test_the_command_takes_a_sample_and_says_so(one_server: servers.Server, pref
     assert found["rows"] == {"low": 20, "expected": 20, "high": 20} and found["sample"]["items"] == 40
 
 
-@pytest.mark.parametrize("text", ["nope", '{"ddbetl_prices": 2}'])
+@pytest.mark.parametrize("text", ["nope", '{"ddbetl_prices": 2}', "[" * 100_000], ids=["text", "version", "deep"])
 def test_a_wrong_price_table_is_refused_before_anything_is_asked(text: str, tmp_path: Path) -> None:
     (tmp_path / "prices.json").write_text(text, encoding="utf-8")
     code, _, err = explain("SELECT a FROM Orders", "--prices", str(tmp_path / "prices.json"))

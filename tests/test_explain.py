@@ -11,7 +11,9 @@ from cases import Case, cases, check
 from compiling import control_plane, plan
 
 from ddbetl import api
+from ddbetl.expressions.writing import Action
 from ddbetl.plan.layout import WIDTH, columns, duration, rate, size, wrapped
+from ddbetl.plan.options import CONNECTION_OPTIONS, JOB_OPTIONS
 from ddbetl.types import Timestamp
 
 CASES = cases("explain")
@@ -25,6 +27,25 @@ def test_explain(case: Case) -> None:
         check(case, json.dumps(found.explain_json(), indent=2, ensure_ascii=False))
     else:
         check(case, found.explain(verbose="--verbose" in case.args))
+
+
+def test_the_cases_show_every_option_and_every_way_to_read_and_write() -> None:
+    said = "\n".join(case.spec for case in CASES)
+    assert [option.name for option in (*JOB_OPTIONS, *CONNECTION_OPTIONS) if f"{option.name} = " not in said] == []
+    found = [plan(case).explain_json() for case in CASES]
+    targets = [value["target"] for value in found if value["target"] is not None]
+    assert {target["action"] for target in targets} == set(Action)
+    assert {target["switches_on_ttl"] for target in targets} == {True, False}
+    assert {value["on_error"] for value in found} >= {"REJECT", "SKIP"}
+    ways = {(source["operation"], source["index"] is not None) for value in found for source in value["sources"]}
+    assert ways == {("Scan", False), ("Query", False), ("Query", True)}
+    hows = {column["how"] for value in found for column in value["columns"]}
+    assert hows == {"copied unchanged", "constant", "vectorised", "by reference"}
+    limits = {value["estimate"]["limit"]["kind"] for value in found if value["estimate"]["limit"] is not None}
+    assert limits >= {"read", "write", "partitions"}
+    pages = "\n\n".join(case.text("expect") or "" for case in PAGES)
+    heads = set(re.findall(r"^([A-Z]{2}[A-Z ]*)(?:  |$)", pages, re.M))
+    assert heads >= {"SOURCES", "READ", "COMPUTE", "WRITE", "ROWS", "IN USE", "ESTIMATE", "WARNINGS", "PLAN", "REQUEST"}
 
 
 # The JSON value
@@ -48,8 +69,8 @@ def test_the_json_value_has_one_schema(case: Case) -> None:
     found = plan(case).explain_json()
     assert json.loads(json.dumps(found)) == found
     assert list(found) == [
-        *("ddbetl_explain", "fingerprint", "parameters", "lets", "sources", "where", "star", "columns"),
-        *("time_calls", "limit", "on_error", "time_zone", "target", "estimate", "warnings"),
+        *("ddbetl_explain", "fingerprint", "spec", "parameters", "lets", "sources", "where", "star", "columns"),
+        *("time_calls", "limit", "on_error", "max_rejects", "time_zone", "target", "traffic", "estimate", "warnings"),
     ]
     assert found["ddbetl_explain"] == 1
     for source in found["sources"]:
@@ -57,6 +78,7 @@ def test_the_json_value_has_one_schema(case: Case) -> None:
             *("table", "region", "account", "endpoint", "arn", "items", "bytes", "billing", "segments", "operation"),
             *("index", "request", "queries", "budget"),
         ]
+        assert list(source["budget"]) == ["units_per_second", "basis", "in_use"]
     for column in found["columns"]:
         assert list(column) == ["name", "type", "nullable", "expression", "how"]
         assert column["how"] in ("copied unchanged", "constant", "vectorised", "by reference")
@@ -95,12 +117,23 @@ def test_the_requests_are_those_of_the_plan() -> None:
 
 
 @pytest.mark.parametrize("case", PAGES, ids=str)
-def test_a_page_fits_a_terminal(case: Case) -> None:
-    page = plan(case).explain().partition("\nWARNINGS")[0]
+@pytest.mark.parametrize("width", [80, WIDTH, 120])
+def test_a_page_fits_a_terminal(case: Case, width: int) -> None:
+    page = plan(case).explain(width=width).partition("\nWARNINGS")[0]
     for line in page.split("\n"):
         assert line == line.rstrip()
         # The names of tables have the width that they have.
-        assert len(line) <= WIDTH + 5, line
+        assert len(line) <= width + 5, line
+
+
+def test_a_narrow_page_says_the_same() -> None:
+    """Where a table's line would be too long, the budgets' bases stand below the tables, each once."""
+    found = plan(next(case for case in CASES if case.path.stem == "main_job"))
+    wide, narrow = found.explain(width=120), found.explain(width=80)
+    basis = "50% of 2,000 rcu (provisioned)"
+    assert wide.count(basis) == 13 and narrow.count(basis) == 1
+    assert f"\n  units/s  1,000  {basis}\n" in narrow
+    assert set(wide.split()) == set(narrow.split())
 
 
 @pytest.mark.parametrize("case", PAGES, ids=str)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from html import unescape
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -14,8 +15,9 @@ from compiling import control_plane, plan
 
 from ddbetl.cli.commands import cli
 from ddbetl.cli.exit_codes import ExitCode
-from ddbetl.plan import explain_html
+from ddbetl.plan import explain_html, explain_target
 from ddbetl.plan.explain_picture import LONGEST, _cells, _short
+from ddbetl.plan.explain_style import STYLE
 from ddbetl.plan.layout import rate
 from ddbetl.plan.markup import joined, tag, text
 from ddbetl.plan.time_calls import one_line
@@ -65,7 +67,7 @@ def check_harmless(page: str) -> Page:
     assert ACTIVE.isdisjoint(found.elements)
     for name, value in found.attributes:
         assert name not in ("src", "href", "xlink:href", "srcset", "action", "data") and not name.startswith("on")
-        assert "url(" not in value or value == "url(#arrow)"
+        assert "url(" not in value
     (style,) = re.findall(r"<style>(.*?)</style>", page, re.DOTALL)
     assert "url(" not in style and "@import" not in style and "prefers-color-scheme: dark" in style
     return found
@@ -77,7 +79,7 @@ def test_the_page_says_what_the_json_value_says(case: Case) -> None:
     value = found.explain_json()
     page = check_harmless(found.explain_html())
     said = page.texts
-    assert page.elements.count("svg") == 1
+    assert page.elements.count("svg") == 2
     for source in value["sources"]:
         assert source["table"] in said and source["budget"]["basis"] in said
         if source["budget"]["units_per_second"] is not None:
@@ -87,13 +89,14 @@ def test_the_page_says_what_the_json_value_says(case: Case) -> None:
         for part in ("ProjectionExpression", "FilterExpression", "KeyConditionExpression"):
             assert source["request"].get(part, "") in page.text
     for column in value["columns"]:
-        for part in (column["name"], one_line(column["expression"]), column["type"], column["how"]):
+        type_ = "any type" if column["type"] == "ANY" else column["type"]
+        for part in (column["name"], one_line(column["expression"]), type_, column["how"]):
             assert part in said
     if value["where"] is not None:
         assert one_line(value["where"]["text"]) in said
     if value["target"] is not None:
         assert value["target"]["table"] in said and value["target"]["action"] in said
-        assert value["target"]["budget"]["basis"] in said
+        assert value["target"]["budget"]["basis"] in page.text
     for warning in value["warnings"]:
         assert {warning["code"], warning["message"], warning["hint"] or warning["code"]} <= {*said}
     for call in value["time_calls"]:
@@ -110,6 +113,118 @@ def test_the_estimate_is_that_of_the_text() -> None:
     text, said = found.explain(), Page(found.explain_html()).texts
     for number in ("2,000,000", "150,708", "3,205,633", "$1.27", "$2.02", "8 min 20 s", "13 min 21 s"):
         assert number in text and number in said
+
+
+def tiles(page: str) -> dict[str, tuple[str, str]]:
+    """The tiles at the head of the page: what each says, and below it."""
+    found = re.findall(r'<div class="tile[^"]*"><span>(.*?)</span><strong>(.*?)</strong><span[^>]*>(.*?)</span>', page)
+    return {unescape(name): (unescape(said), unescape(below)) for name, said, below in found}
+
+
+def named(name: str) -> Any:
+    return plan(next(case for case in CASES if case.path.stem == name))
+
+
+def test_warnings_dollars_and_time_come_first() -> None:
+    found = tiles(named("main_job").explain_html())
+    assert list(found)[:3] == ["Warnings", "Dollars", "Time"]
+    assert found["Warnings"] == ("1", "W0102") and found["Dollars"] == ("$4.06", "$0 to $4.80")
+    # Nothing is known of it but its limits.
+    assert found["Rows"] == ("≤ 6,500,000", "0 to 6,500,000")
+    assert found["Write units"] == ("6,500,000", "0 to 7,687,012")
+    assert "Warnings" not in tiles(named("star").explain_html())
+    assert tiles(named("main_job_offline").explain_html()).keys() <= {"Warnings"}
+
+
+def test_dollars_that_are_not_known_say_why() -> None:
+    found = named("no_prices")
+    why = {charge["why"] for charge in found.explain_json()["estimate"]["charges"]} - {None}
+    assert why
+    assert tiles(found.explain_html())["Dollars"] == ("not known", "; ".join(why))
+
+
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_what_happens_to_items_and_rows_is_said_as_at_a_terminal(case: Case) -> None:
+    found = plan(case)
+    if found.physical.write is None:
+        return
+    said = Page(found.explain_html()).texts
+    lines = dict(explain_target.lines(found.physical.write, found.sites))
+    for label in ("an existing item", "a missing item"):
+        if label in lines:
+            words = lines[label].removesuffix(", and the row is skipped")
+            assert said[said.index(label.capitalize()) + 1].removesuffix(", and the row is skipped") == words
+    if lines["collisions"].startswith("are counted"):
+        assert said[said.index("Collisions") + 1].startswith("are counted")
+    (failing,) = re.findall(r"^  a failing row +(.*)$", found.explain(width=120), re.M)
+    assert said[said.index("A failing row") + 1] == failing
+
+
+def test_a_warning_quotes_its_line_which_stands_out_in_the_spec() -> None:
+    found = named("main_job")
+    (warning,) = found.explain_json()["warnings"]
+    assert warning["line"] == 8 and warning["text"] == found.physical.logical.source.line(8)
+    page = found.explain_html()
+    assert f"<pre>{warning['text'].strip()}</pre>" in page
+    (marked,) = re.findall(r"<mark>(.*?)</mark>", page)
+    assert marked == f'<span class="quiet"> 8  </span>{text(warning["text"])}'
+    (spec,) = re.findall(r'<pre class="spec">(.*?)</pre>', page, re.DOTALL)
+    lines = Page(spec).text.replace("\n", "")
+    assert all(line in lines for line in found.physical.logical.source.text.split("\n"))
+
+
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_a_reader_who_does_not_see_finds_the_way(case: Case) -> None:
+    page = plan(case).explain_html()
+    found = Page(page)
+    for landmark in ("header", "main", "footer", "h1"):
+        assert found.elements.count(landmark) == 1
+    names = re.findall(r'<section aria-labelledby="(.*?)"><h2 id="(.*?)">(.*?)</h2>', page)
+    assert len(names) == found.elements.count("section") == len({one for one, _, _ in names})
+    assert all(one == other == title.lower() for one, other, title in names)
+    # Nothing is only a title, nothing is only a picture.
+    assert not re.search(r"</h2></section>", page)
+    assert page.count("<svg ") == page.count('role="img"')
+    assert page.count("<svg ") == len(re.findall(r"<svg [^>]*><title>[^<]", page))
+    for head in re.findall(r"<thead>(.*?)</thead>", page):
+        assert re.findall(r"<th([ >][^>]*)", head) and all(
+            'scope="col"' in th for th in re.findall(r"<th( [^>]*)", head)
+        )
+    for body in re.findall(r"<tbody>(.*?)</tbody>", page):
+        assert body.count("<tr>") == body.count('<th scope="row"')
+
+
+def test_texts_can_be_read_on_what_is_behind_them() -> None:
+    """WCAG 2.2, 1.4.3: a contrast of at least 4.5."""
+    light, dark = (
+        dict(re.findall(r"--(\w+): (#\w{6});", block)) for block in re.findall(r":root \{(.*?)\}", STYLE, re.DOTALL)
+    )
+    assert light.keys() == dark.keys()
+    behind = {
+        "page": ("text", "quiet"),
+        "card": ("text", "quiet", "read", "compute", "write", "target"),
+        "warned": ("text", "warning", "hint", "quiet"),
+    }
+    for colours in (light, dark):
+        for below, texts in behind.items():
+            for one in texts:
+                assert contrast(colours[one], colours[below]) >= 4.5, (one, below, colours)
+
+
+def contrast(one: str, other: str) -> float:
+    """The contrast of two colours as ``#rrggbb``, of at least 1."""
+    low, high = sorted((luminance(one), luminance(other)))
+    return (high + 0.05) / (low + 0.05)
+
+
+def luminance(colour: str) -> float:
+    parts = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+    red, green, blue = (part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts)
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
+def test_black_on_white_has_the_greatest_contrast() -> None:
+    assert round(contrast("#000000", "#ffffff"), 3) == 21 and contrast("#123456", "#123456") == 1
 
 
 HOSTILE = '</title><script>alert("1")</script><!-- \' & \x1b[31m \u202e'

@@ -13,6 +13,7 @@ from cases import Case, cases
 from compiling import plan
 
 from ddbetl.connectors.dynamodb import requests
+from ddbetl.engine.batches import Batching
 from ddbetl.engine.transform import PageInput, Transformer
 from ddbetl.expressions.ir import Attribute
 from ddbetl.expressions.projection import OutputColumn, Projection
@@ -57,7 +58,8 @@ def test_the_statement_is_the_one_that_runs(case: Case) -> None:
         transformer = Transformer(replace(found, sql=sql))
         assert transformer._prepared
         (output,) = transformer.run([PageInput(items, 1, "Orders", 0)])
-        outputs.append(([bytes(body.content) for body in output.bodies], output.by_reference))
+        made = output.entries
+        outputs.append((made.texts.to_pylist() if made is not None else [], output.by_reference))
         transformer.close()
     assert outputs[0] == outputs[1]
 
@@ -95,7 +97,8 @@ def test_the_request_is_one_that_the_engine_makes(case: Case) -> None:
     columns = tuple(OutputColumn(name, Attribute(name)) for name in row)
     transformer = Transformer(statement.build(None, Projection(columns), form))
     (output,) = transformer.run([PageInput(b"[" + raw + b"]", 1, "made up", 0)])
-    assert [bytes(one.content).decode() for one in output.bodies] == [body] and not output.by_reference
+    batches = Batching(form).batches(output.entries, [], repeats=False)
+    assert [bytes(one.content).decode() for one in batches] == [body] and not output.by_reference
     transformer.close()
 
 

@@ -42,7 +42,7 @@ from ddbetl.connectors.dynamodb import budget
 from ddbetl.connectors.dynamodb.retry import RetryPolicy
 from ddbetl.connectors.dynamodb.signer import Credentials
 from ddbetl.connectors.dynamodb.wire import WireSettings
-from ddbetl.engine import executor, loop, pages, writing
+from ddbetl.engine import executor, loop, pages, stages, writing
 from ddbetl.engine import folder as folder_module
 from ddbetl.engine import report as report_module
 from ddbetl.engine.executor import Outlook
@@ -718,8 +718,8 @@ def test_a_stop_at_the_nth_request(
 ) -> None:
     """``tight``: every stage waits for the next one."""
     if tight:
-        monkeypatch.setattr(executor, "PAGES_WAITING", 1)
-        monkeypatch.setattr(executor, "BODIES_WAITING", 1)
+        monkeypatch.setattr(stages, "PAGES_WAITING", 1)
+        monkeypatch.setattr(stages, "BODIES_WAITING", 1)
         monkeypatch.setattr(writing, "WRITERS", 1)
     for n in count(1):
         one = job()

@@ -24,7 +24,7 @@ from fake_dynamodb import SECRET, TOKEN, Call, Fake, Fault, Item, Refused, Stati
 from planned import NOW, planned
 
 from ddbetl.connectors.dynamodb.retry import RetryPolicy
-from ddbetl.engine import executor
+from ddbetl.engine import executor, stages
 from ddbetl.engine.report import Progress, RunReport
 from ddbetl.engine.rows import Row, RowEvaluator
 from ddbetl.engine.transform import PageInput, PageOutput, Transformer
@@ -423,7 +423,7 @@ def test_equal_numbers_are_one_key_however_they_are_written(tmp_path: Path) -> N
 
 @pytest.mark.parametrize("at", [0, 1, 3, 8, 15])
 def test_a_stopped_job_has_finished_what_it_had_begun(at: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(executor, "PAGES_WAITING", 1)
+    monkeypatch.setattr(stages, "PAGES_WAITING", 1)
     stop = Event()
 
     async def fault(call: Call) -> None:
@@ -500,8 +500,8 @@ def test_a_stop_after_the_last_page_is_no_interruption(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("waiting", [1, 2000, 10**9])
 def test_progress_is_never_ahead_of_itself(waiting: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(executor, "PAGES_WAITING", waiting)
-    monkeypatch.setattr(executor, "BODIES_WAITING", waiting)
+    monkeypatch.setattr(stages, "PAGES_WAITING", waiting)
+    monkeypatch.setattr(stages, "BODIES_WAITING", waiting)
     seen: list[Progress] = []
     fake = Fake(two_tables(1000, wrong=True), page=20, fault=TRANSIENT["everything"])
     report = fake.run(plan_of(), tmp_path, progress=seen.append)
@@ -521,8 +521,8 @@ def test_progress_is_never_ahead_of_itself(waiting: int, tmp_path: Path, monkeyp
 def test_a_failure_ends_everything_wherever_it_waits(
     operation: str, waiting: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(executor, "PAGES_WAITING", waiting)
-    monkeypatch.setattr(executor, "BODIES_WAITING", waiting)
+    monkeypatch.setattr(stages, "PAGES_WAITING", waiting)
+    monkeypatch.setattr(stages, "BODIES_WAITING", waiting)
     for at in range(0, 40, 3):
 
         def fault(call: Call, at: int = at) -> None:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import os
 import stat
+import subprocess
+import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -12,6 +15,7 @@ from click.testing import CliRunner, Result
 from ddbetl.cli import fmt
 from ddbetl.cli.commands import cli
 from ddbetl.cli.exit_codes import ExitCode
+from ddbetl.cli.spec import read_spec
 from ddbetl.syntax import formatter
 
 UGLY = "select a, -- the key\n b from Orders"
@@ -74,10 +78,65 @@ def test_check_names_what_would_change_and_writes_nothing(spec: Path) -> None:
 def test_diff_shows_what_would_change_and_writes_nothing(spec: Path) -> None:
     result = invoke("--diff", str(spec))
     assert result.exit_code == 0
-    assert "-select a, -- the key\n- b from Orders\n+SELECT a,  -- the key\n" in result.stdout
+    assert (
+        "-select a, -- the key\n- b from Orders\n\\ No newline at end of file\n+SELECT a,  -- the key\n"
+        in result.stdout
+    )
     assert spec.read_text(encoding="utf-8") == UGLY
     assert invoke("--check", "--diff", str(spec)).exit_code == ExitCode.SPEC_ERROR
     assert invoke("--diff", "-", stdin=PRETTY).stdout == ""
+
+
+@pytest.mark.parametrize(
+    ("text", "changes"),
+    [
+        ("SELECT a\r\nFROM   Orders;\r\n", ["-SELECT a\\r", "-FROM   Orders;\\r", "+SELECT a", "+FROM   Orders;"]),
+        (
+            "SELECT a\nFROM   Orders;",
+            [" SELECT a", "-FROM   Orders;", "\\ No newline at end of file", "+FROM   Orders;"],
+        ),
+    ],
+)
+def test_diff_shows_ends_of_lines(text: str, changes: list[str]) -> None:
+    assert invoke("--diff", "-", stdin=text).stdout.splitlines()[3:] == changes
+
+
+def test_escape_codes_inside_a_spec_are_kept() -> None:
+    text = 'SELECT "a\x1b[31mb"\nFROM   Orders;\n'
+    assert invoke("-", stdin=text).stdout == text
+
+
+def test_what_is_shown_is_utf_8_whatever_the_terminal_speaks(tmp_path: Path) -> None:
+    path = tmp_path / "a.ddbetl"
+    path.write_text('SELECT "\u65e5\u672c \x1b[31m"\nFROM   Orders;\n', encoding="utf-8")
+    with path.open("rb") as spec:
+        done = subprocess.run(
+            [sys.executable, "-m", "ddbetl", "fmt", "-"],
+            stdin=spec, capture_output=True, env={**os.environ, "PYTHONIOENCODING": "latin-1"}, timeout=60,
+        )  # fmt: skip
+    assert done.stdout == path.read_bytes()
+
+
+def test_what_comes_through_a_pipe_is_shown(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe.ddbetl"
+    os.mkfifo(pipe)
+    writing = threading.Thread(target=pipe.write_text, args=(UGLY,))
+    writing.start()
+    result = invoke(str(pipe))
+    writing.join()
+    assert (result.exit_code, result.stdout, result.stderr) == (0, PRETTY, "")
+
+
+def test_a_file_whose_name_has_several_lines_is_named_on_one(tmp_path: Path) -> None:
+    wrong = tmp_path / "a\nb.ddbetl"
+    wrong.write_text("select from x", encoding="utf-8")
+    assert "b.ddbetl:1:1\n" in invoke(str(wrong)).stderr and "\nb.ddbetl" not in invoke(str(wrong)).stderr
+
+
+def test_standard_input_that_is_closed_is_no_bug(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fmt, "read_spec", lambda spec: (monkeypatch.setattr("sys.stdin", None), read_spec(spec))[1])
+    result = invoke("-")
+    assert result.exit_code == ExitCode.USAGE and "there is no standard input" in result.stderr
 
 
 def test_a_wrong_spec_stays_as_it_is_and_the_others_are_formatted(spec: Path) -> None:
@@ -102,7 +161,7 @@ def test_a_file_that_cannot_be_replaced_stays_whole(spec: Path, monkeypatch: pyt
     def refused(source: object, target: object) -> None:
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(fmt.os, "replace", refused)
+    monkeypatch.setattr(os, "replace", refused)
     result = invoke(str(spec))
     assert result.exit_code == ExitCode.USAGE
     assert "Permission denied" in result.stderr
@@ -128,3 +187,12 @@ def test_the_form_ends_its_lines_as_one(tmp_path: Path) -> None:
     assert invoke(str(path)).exit_code == 0
     assert path.read_bytes() == b"SELECT a,  -- b\n       'x\r\ny' AS c\nFROM   Orders;\n"
     assert fmt.formatted(path.read_bytes().decode(), "x") == path.read_bytes().decode()
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="a device of Linux")
+def test_a_full_disk_is_no_bug() -> None:
+    with open("/dev/full", "w", encoding="utf-8") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "ddbetl", "fmt", UGLY], stdout=full, stderr=subprocess.PIPE, text=True, timeout=60
+        )
+    assert (done.returncode, done.stderr) == (ExitCode.FAILED, "error: standard output: No space left on device\n")

@@ -44,6 +44,7 @@ Orders_201606 (CustomerID S, DateTime S), 500 items, 93500 bytes, on demand
 Other (CustomerID S, DateTime S), 500 items, 93500 bytes, on demand
 Archive (CustomerID S, DateTime S), 500 items, 93500 bytes, on demand
 """
+WATCHING = "cloudwatch:GetMetricData"
 HERE = f"arn:aws:dynamodb:us-east-1:{ACCOUNT}:table"
 COPY = "SELECT CustomerID, DateTime FROM Orders_{201605..201606}"
 
@@ -155,11 +156,12 @@ def test_the_tables_that_there_are_are_named() -> None:
     sources = {f"{HERE}/Orders_201605", f"{HERE}/Orders_201606"}
     assert found == {
         "ListTables": {"*"},
-        "BatchGetItem": sources,
+        "BatchGetItem": sources | {f"{HERE}/Archive"},
         "Scan": sources,
         "DescribeTable": sources | {f"{HERE}/Archive"},
         "BatchWriteItem": {f"{HERE}/Archive"},
         "DescribeContinuousBackups": {f"{HERE}/Archive"},
+        WATCHING: {"*"},
     }
 
 
@@ -208,6 +210,18 @@ def test_the_target_is_written_as_the_spec_says(spec: str, actions: set[str], lo
     assert resource == (f"{HERE}/Archive" if look is online else "arn:aws:dynamodb:*:*:table/Archive")
 
 
+@pytest.mark.parametrize("look", [online, offline])
+def test_a_sample_may_look_at_what_is_in_the_target(look: Any) -> None:
+    for spec in (
+        "INSERT INTO Archive SELECT * FROM Other",
+        "INSERT OVERWRITE Archive SELECT * FROM Other",
+        "MERGE INTO Archive SELECT CustomerID, DateTime, Note FROM Other",
+        "DELETE FROM Archive USING SELECT CustomerID, DateTime FROM Other",
+    ):
+        assert any(one.endswith("table/Archive") for one in granted(look(spec))["BatchGetItem"])
+    assert not any(one.endswith("table/Archive") for one in granted(look("SELECT * FROM Other"))["BatchGetItem"])
+
+
 def test_a_target_that_is_missing_is_made() -> None:
     made = granted(online("INSERT INTO Made KEY (CustomerID) SELECT CustomerID FROM Other"))
     assert made["CreateTable"] == {f"{HERE}/Made"}
@@ -235,8 +249,21 @@ def test_a_query_is_granted_on_the_index_that_it_asks() -> None:
     assert "Query" not in granted(offline("SELECT * FROM Keyed"))
 
 
+def test_an_index_that_only_a_dry_pass_asks_is_granted() -> None:
+    indexed = "Keyed (CustomerID S), 500 items, 93500 bytes, on demand, index ByOrder (OrderID S) of keys"
+    spec = (
+        "INSERT INTO Made KEY (CustomerID) SELECT {} FROM Keyed WHERE attribute_type(OrderID) = 'S' AND OrderID = 'a'"
+    )
+    with control_plane(indexed):
+        result = invoke(spec.format("CustomerID, Note"))
+        keys = invoke(spec.format("CustomerID"))
+    found = granted(json.loads(result.stdout))
+    assert found["Scan"] == {f"{HERE}/Keyed"} and found["Query"] == {f"{HERE}/Keyed/index/ByOrder"}
+    assert "Scan" not in granted(json.loads(keys.stdout))
+
+
 def test_a_spec_without_a_target_writes_nothing() -> None:
-    assert set(granted(online("SELECT * FROM Other"))) == {"BatchGetItem", "DescribeTable", "Scan"}
+    assert set(granted(online("SELECT * FROM Other"))) == {"BatchGetItem", "DescribeTable", "Scan", WATCHING}
 
 
 def test_identities_have_documents_of_their_own() -> None:
@@ -262,6 +289,19 @@ def test_offline_patterns_are_wildcards_that_match_no_less() -> None:
         "arn:aws-us-gov:dynamodb:us-gov-west-1:*:table/A?_*?",
         "arn:aws-cn:dynamodb:cn-north-1:*:table/Cnn",
     }
+
+
+@pytest.mark.parametrize(
+    ("region", "partition"),
+    [
+        ("eu-west-1", "aws"),
+        ("eusc-de-east-1", "aws-eusc"),
+        ("us-iso-east-1", "aws-iso"),
+        ("us-isob-east-1", "aws-iso-b"),
+    ],
+)
+def test_regions_of_their_own_have_partitions_of_their_own(region: str, partition: str) -> None:
+    assert iam.arn("Orders", region, None) == f"arn:{partition}:dynamodb:{region}:*:table/Orders"
 
 
 @pytest.mark.parametrize("text", ["Orders_{201605..201705}", "A*_?[a-c]", "Orders", "[!a]*{1..9}"])

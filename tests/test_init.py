@@ -7,12 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 from processes import process
 from servers import Server, new_prefix
 from tables import create, fill, read
 
 from ddbetl import api
 from ddbetl.cli import init
+from ddbetl.cli.commands import cli
 from ddbetl.cli.exit_codes import ExitCode
 from ddbetl.cli.fmt import formatted
 from ddbetl.connectors.dynamodb.control import _description
@@ -170,6 +172,20 @@ def test_the_spec_runs_as_it_is(one_server: Server, table: str, tmp_path: Path) 
     assert process(None, "explain", "again.ddbetl", *where, folder=tmp_path).returncode == 0
 
 
+@pytest.mark.parametrize("name", ["", "ab", "Orders_*", "bad name", "arn:aws:dynamodb:eu-west-1:1:table/x", "n" * 256])
+def test_what_cannot_be_a_table_is_not_asked_for(name: str) -> None:
+    for arguments in (["init", name], ["init", "Orders", "--into", name], ["describe", name]):
+        result = CliRunner().invoke(cli, arguments, prog_name="ddbetl")
+        assert result.exit_code == ExitCode.USAGE
+        assert "cannot be a table's name" in result.stderr
+
+
+def test_escape_codes_in_a_name_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    odd = "\x1b[31mred\x1b[0m"
+    monkeypatch.setattr("ddbetl.describe", lambda *_, **__: report([{"id": {"S": "a"}, odd: {"N": "1"}}], "id"))
+    assert columns(CliRunner().invoke(cli, ["init", "Orders"], prog_name="ddbetl").stdout) == ["id", odd]
+
+
 def test_no_file_is_overwritten(one_server: Server, table: str, tmp_path: Path) -> None:
     where = ("--endpoint-url", one_server.endpoint_url)
     (tmp_path / "a.ddbetl").write_text("mine", encoding="utf-8")
@@ -181,4 +197,4 @@ def test_no_file_is_overwritten(one_server: Server, table: str, tmp_path: Path) 
     missing = process(None, "init", f"{table}x", *where, folder=tmp_path)
     assert missing.returncode == ExitCode.FAILED and f"did you mean {table}" in missing.stderr
     nowhere = process(None, "init", table, "-o", "no/such/folder", *where, folder=tmp_path)
-    assert nowhere.returncode == ExitCode.USAGE
+    assert nowhere.returncode == ExitCode.USAGE and "Read" not in nowhere.stderr

@@ -17,6 +17,7 @@ from ddbetl.engine.rejects import MOST_CAUSES, ROWS_TO_TELL, Causes, Reject, Rej
 from ddbetl.engine.rows import RowFailure
 from ddbetl.engine.splits import Ledger, Page
 from ddbetl.errors import JobFailed
+from ddbetl.plan.cost import expected_work
 from ddbetl.source import Span
 
 SPEC = "SELECT id,\n       n + 1 AS n\nFROM Source"
@@ -29,7 +30,8 @@ def rejects(spec: str = SPEC) -> Rejects:
     plan = planned(spec, into="Target")
     budget = Budget(None, clock=float)
     tables = [TableMeter(scan, budget, scan.segments, 0.0) for scan in plan.scans]
-    return Rejects(plan.logical, Meter(tables, budget, budget, float, 0.0), Path("state") / "jobs" / "j1")
+    meter = Meter(tables, budget, budget, float, 0.0, expected_work(plan))
+    return Rejects(plan.logical, meter, Path("state") / "jobs" / "j1")
 
 
 def page(of: Rejects, count: int) -> Page:

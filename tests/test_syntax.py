@@ -332,7 +332,8 @@ def test_bytes_that_are_no_text_are_named() -> None:
 
 def test_half_characters_are_refused_even_in_texts() -> None:
     assert mistakes("SELECT 'a\ud800' AS a FROM t") == ["E0105 \ud800"]
-    assert spec("SELECT a FROM t -- \ud800").comments
+    assert mistakes("SELECT a FROM t -- \ud800") == ["E0105 \ud800"]
+    assert mistakes("SELECT a /* \udcff */ FROM t") == ["E0105 \udcff"]
 
 
 def test_comments_are_kept_with_their_places() -> None:
@@ -536,3 +537,7 @@ def test_no_more_are_told_than_anybody_reads() -> None:
     assert len(_diagnostics("PARAM a b;" * 100)) == MAX_PROBLEMS
     assert len(_diagnostics("SELECT a FROM t " + "WHERE a " * 100)) == MAX_PROBLEMS
     assert len(_diagnostics("# " * 100)) == MAX_PROBLEMS
+
+
+def test_one_nul_says_that_a_file_is_no_text() -> None:
+    assert mistakes("".join(f"{character}\0" for character in "SELECT a FROM Orders")) == ["E0105 \0"]

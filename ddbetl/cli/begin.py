@@ -118,6 +118,8 @@ def background(job_id: str, outputs: Outputs, options: Sequence[str] = ()) -> in
     for name, value in (("--log-file", outputs.log_file), ("--metrics-file", outputs.metrics_file)):
         if value is not None:
             command += [name, value]
+    if outputs.workers is not None:
+        command += ["--workers", str(outputs.workers)]
     output = open_private(job.folder / OUTPUT, os.O_APPEND)
     said = os.fstat(output).st_size
     try:

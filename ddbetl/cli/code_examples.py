@@ -1010,6 +1010,16 @@ EXAMPLES: dict[str, CodeExample] = {
         '  |                                    ^^^^^^^^^^^^^^\n'
         '  = to_number(CustomerID) is the number; a text is in single quotes',
     ),
+    'W0119': CodeExample(
+        'INSERT INTO Archive SELECT *, source_table() AS Origin FROM Orders_{1..3} ON CONFLICT REPLACE\n'
+        'WITH (read = 60%, write = unlimited)',
+        'warning[W0119]: Orders_2 is in use: 310 of 500 rcu (provisioned) in the last 5 minutes, and this run may take 300 more; so is another table\n'
+        ' --> <spec>:2:7\n'
+        '  |\n'
+        '2 | WITH (read = 60%, write = unlimited)\n'
+        '  |       ^^^^^^^^^^\n'
+        '  = WITH (read = 38%) leaves its users what they use; or run it when the table is in less use',
+    ),
     'W0201': CodeExample(
         'SELECT CustomerID, epoch(DateTime) AS Made, Total FROM Tracker_*',
         'warning[W0201]: DateTime is NUMBER in Tracker_201501, STRING elsewhere\n'

@@ -27,14 +27,16 @@ from ddbetl.cli.exit_codes import ExitCode
 from ddbetl.cli.jobs_commands import jobs, rejects
 from ddbetl.cli.spec import (
     check_overrides,
+    checked,
     compiled,
     naming_profile,
     show_warnings,
+    table_name,
     takes_connection,
     takes_spec,
 )
 from ddbetl.cli.spec_commands import fmt, help_, iam, init
-from ddbetl.cli.terminal import complain, harmless, json_text, out, painted, width
+from ddbetl.cli.terminal import complain, harmless, json_text, out, page_width, painted, width
 from ddbetl.inputs import Inputs
 
 # What run and resume share.
@@ -43,6 +45,12 @@ _running: tuple[Decorator, ...] = (
         "--max-rejects",
         metavar="N|P%",
         help="Stop a run that rejects more: 100, 5%; otherwise as the spec says, or 1%.",
+    ),
+    click.option(
+        "--workers",
+        metavar="N",
+        type=click.IntRange(1, 256),
+        help="So many processes do the work; otherwise one, or of a large job one for each core.",
     ),
     click.option("--detach", is_flag=True, help="Run in the background; `ddbetl jobs watch` shows the progress."),
     takes_progress,
@@ -96,7 +104,6 @@ def check(inputs: Inputs, collisions: bool, progress: str, as_json: bool, form: 
     counts the rows whose key another row has before, and ends with code 4 if there are any. Where the spec itself
     proves that there are none, nothing is read.
     """
-    from ddbetl import api
     from ddbetl.cli.check import summary
 
     if collisions:
@@ -108,7 +115,7 @@ def check(inputs: Inputs, collisions: bool, progress: str, as_json: bool, form: 
         end(show_collisions(compiled(inputs), progress, as_json))
     if as_json:
         raise click.UsageError("--json shows what --collisions finds; --format json shows errors and warnings")
-    plan = api.checked(inputs)
+    plan = checked(inputs)
     if form == "json":
         out(diagnostics_json(plan.source, plan.warnings))
         return
@@ -162,9 +169,10 @@ def explain(
 ) -> None:
     """Show what a run would do, for zero capacity units.
 
-    Looks the tables up and makes the plan: which tables are read, the exact Scan or Query request, what the server
-    filters, how each column is computed, rates; what reading and writing cost in units and dollars, and how long it
-    takes. With --sample the first items of each table are read, which costs some read units.
+    Looks the tables up, on AWS also how much of them is in use, and makes the plan: which tables are read, the exact
+    Scan or Query request, what the server filters, how each column is computed, rates; what reading and writing cost
+    in units and dollars, and how long it takes. With --sample the first items of each table are read, which costs some
+    read units.
     """
     from ddbetl.cli.explain import read_prices, with_sample
     from ddbetl.cli.new_file import refuse_existing, write_new
@@ -176,7 +184,7 @@ def explain(
         raise click.UsageError("-o is for the page of --html; of the others, > FILE makes a file")
     refuse_existing(output)
     known = read_prices(prices) if prices is not None else shipped()
-    plan = with_sample(replace(compiled(inputs, warn=False), prices=known), sample)
+    plan = with_sample(replace(compiled(inputs, warn=False, traffic=True), prices=known), sample)
     if as_json:
         out(json_text(plan.explain_json()))
     elif output is not None:
@@ -184,7 +192,7 @@ def explain(
     elif as_html:
         out(plan.explain_html().removesuffix("\n"))
     else:
-        out(painted(harmless(plan.explain(verbose=verbose)), width()))
+        out(painted(harmless(plan.explain(verbose=verbose, width=page_width())), width() and page_width()))
 
 
 @command(
@@ -324,7 +332,7 @@ cli.add_command(init)
 
 
 @command(
-    click.argument("table", metavar="TABLE"),
+    click.argument("table", metavar="TABLE", callback=table_name),
     click.option(
         "--sample",
         metavar="N",

@@ -27,6 +27,8 @@ def read_prices(file: str) -> Prices:
         return parsed(Path(file).read_text(encoding="utf-8-sig"), file)
     except OSError as error:
         raise click.BadParameter(f"{file}: {error.strerror}", param_hint="--prices") from None
+    except UnicodeDecodeError:
+        raise click.BadParameter(f"{file} is not UTF-8 text", param_hint="--prices") from None
     except ValueError as error:
         raise click.BadParameter(str(error), param_hint="--prices") from None
 

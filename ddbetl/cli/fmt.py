@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 import os
+import re
 import tempfile
 from collections.abc import Sequence
 from contextlib import suppress
@@ -18,7 +19,7 @@ import click
 from ddbetl.cli.declare import show_spec_error
 from ddbetl.cli.exit_codes import ExitCode
 from ddbetl.cli.spec import is_text, read_spec
-from ddbetl.cli.terminal import complain, err, harmless, out, visible
+from ddbetl.cli.terminal import complain, err, harmless, out, out_spec, visible
 from ddbetl.cli.wording import counted
 from ddbetl.errors import SpecError
 
@@ -43,8 +44,9 @@ def show(specs: Sequence[str], *, check: bool, diff: bool) -> int:
             out(visible(name))
         if check or diff:
             continue
-        if spec == "-" or is_text(spec):
-            out(canonical.removesuffix("\n"))
+        # A pipe is read once, and is no place to write into.
+        if spec == "-" or is_text(spec) or not Path(spec).is_file():
+            out_spec(canonical.removesuffix("\n"))
         elif canonical != text:
             replace_file(Path(spec), canonical)
             err(f"formatted {visible(name)}")
@@ -71,8 +73,18 @@ def formatted(text: str, name: str) -> str:
 def difference(text: str, canonical: str, name: str) -> str:
     """A unified diff, coloured."""
     colours = {"+": "green", "-": "red", "@": "cyan"}
-    lines = difflib.unified_diff(text.splitlines(), canonical.splitlines(), name, f"{name} formatted", lineterm="")
-    return "\n".join(click.style(harmless(line), fg=colours.get(line[:1])) for line in lines)
+    before, after, name = _lines(text), _lines(canonical), visible(name)
+    out = []
+    for line in difflib.unified_diff(before, after, name, f"{name} formatted"):
+        out.append(click.style(harmless(line.removesuffix("\n")), fg=colours.get(line[:1])))
+        if not line.endswith("\n"):
+            out.append("\\ No newline at end of file")
+    return "\n".join(out)
+
+
+def _lines(text: str) -> list[str]:
+    """The lines with their ends, of which there is one kind."""
+    return re.findall(r"[^\n]*\n|[^\n]+", text)
 
 
 def replace_file(path: Path, text: str) -> None:

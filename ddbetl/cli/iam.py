@@ -1,17 +1,20 @@
 """The permissions that ``ddbetl iam`` shows.
 
-In: a spec. Out: IAM policy documents as JSON. Invariant: nothing but ListTables and DescribeTable is asked, offline
-nothing at all.
+In: a spec. Out: IAM policy documents as JSON. Invariant: the tables are looked up and nothing of them is read, offline
+nothing is asked at all.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from ddbetl.cli.spec import naming_profile, show_warnings
+from ddbetl.cli.spec import checked, naming_profile, show_warnings
 from ddbetl.cli.terminal import complain
 from ddbetl.errors import ConnectionFailed
 from ddbetl.inputs import Inputs
+
+if TYPE_CHECKING:
+    from ddbetl.plan.physical import PhysicalPlan, ReadExec
 
 
 def documents(inputs: Inputs, offline: bool) -> dict[str, Any]:
@@ -20,7 +23,7 @@ def documents(inputs: Inputs, offline: bool) -> dict[str, Any]:
     from ddbetl.plan import iam
 
     if offline:
-        plan = api.checked(inputs)
+        plan = checked(inputs)
     else:
         try:
             with naming_profile(inputs.profile):
@@ -31,7 +34,7 @@ def documents(inputs: Inputs, offline: bool) -> dict[str, Any]:
     named = compilation.named(inputs, plan.physical.now)
     write = plan.physical.write
     creates = named.creates if offline else write is not None and write.create is not None
-    found = iam.policies(plan.physical, named.tables, plan.sites, creates=creates)
+    found = iam.policies(plan.physical, named.tables, plan.sites, creates=creates, dry=_dry(plan.physical))
     for identity, document in found.items():
         if (size := iam.length(document)) > iam.LONGEST:
             complain(
@@ -39,3 +42,14 @@ def documents(inputs: Inputs, offline: bool) -> dict[str, Any]:
                 "--offline names tables by wildcards.\n"
             )
     return found if len(found) > 1 else next(iter(found.values()))
+
+
+def _dry(plan: PhysicalPlan) -> tuple[ReadExec, ...]:
+    """How check --collisions and ttl read the tables: an index may have all that they ask for."""
+    from ddbetl.engine.dry import reduced
+
+    write = plan.write
+    if write is None:
+        return ()
+    asked = [(write.ttl_attribute,)] if write.ttl_attribute is not None else []
+    return tuple(read for columns in ((), *asked) for read in reduced(plan, *columns).scans)

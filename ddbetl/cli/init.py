@@ -16,7 +16,7 @@ from ddbetl.cli.describe import ROLES, types_text
 from ddbetl.cli.fmt import formatted
 from ddbetl.cli.new_file import refuse_existing, write_new
 from ddbetl.cli.preview import value_text
-from ddbetl.cli.terminal import err, out, start_of, visible
+from ddbetl.cli.terminal import err, out_spec, start_of, visible
 from ddbetl.cli.time import call
 from ddbetl.cli.wording import counted, percent, units_of
 from ddbetl.syntax import ast
@@ -46,7 +46,7 @@ def show(table: str, into: str | None, sample: int, file: str | None, connection
     if report.units:
         err(f"Read {counted(report.sampled, 'item')} for {units_of(report.units, 'read')}.")
     if file is None:
-        out(text.removesuffix("\n"))
+        out_spec(text.removesuffix("\n"))
         return
     write_new(file, text)
 

@@ -15,9 +15,13 @@ OPTION = "-o"
 
 
 def refuse_existing(file: str | None) -> None:
-    """End the command where the file is there already, before it has done anything."""
-    if file is not None and Path(file).exists():
+    """End the command where the file is there already, or cannot be, before it has done anything."""
+    if file is None:
+        return
+    if Path(file).exists():
         raise click.BadParameter(f"{file} is there already, and is not overwritten", param_hint=OPTION)
+    if not Path(file).parent.is_dir():
+        raise click.BadParameter(f"there is no folder {Path(file).parent}", param_hint=OPTION)
 
 
 def write_new(file: str, text: str) -> None:

@@ -52,6 +52,7 @@ class Outputs:
     state_dir: str
     log_file: str | None = None
     metrics_file: str | None = None
+    workers: int | None = None
 
 
 def check_files(outputs: Outputs) -> None:
@@ -101,7 +102,7 @@ def run_plan(
         plan = plan.over(from_rejects)
     job = None if fresh else unfinished(plan, outputs.state_dir)
     resumed = plan.as_of(job.view) if job is not None and job.view is not None else None
-    err(header(resumed or plan))
+    err(header(resumed or plan, outputs.workers))
     if resumed is None:
         if not fresh:
             say_changed(plan, inputs, outputs.state_dir, refuse=resume)
@@ -172,7 +173,7 @@ def resume_job(job_id: str, outputs: Outputs, *, options: Sequence[str] = (), de
         return sum_up(report_of(job, outputs.state_dir), outputs, job.view.record.inputs)
     plan = reopen(job.id, state_dir=outputs.state_dir, options=options)
     show_warnings(plan)
-    err(header(plan))
+    err(header(plan, outputs.workers))
     refuse_changes(plan, job.id, agreed=False)
     if detach:
         return background(job.id, outputs, options)
@@ -200,8 +201,8 @@ def sum_up(report: RunReport, outputs: Outputs, inputs: Mapping[str, Any]) -> Ex
     return ExitCode.REJECTS if report.progress.rejected else ExitCode.DONE
 
 
-def header(plan: Plan) -> str:
-    """What will be read and written, where, and how fast."""
+def header(plan: Plan, asked: int | None = None) -> str:
+    """What will be read and written, where, and how fast. ``asked``: see Plan.workers."""
     physical = plan.physical
     assert physical.write is not None
     source_places = dict.fromkeys(_full_place(plan, scan.table.connection) for scan in physical.scans)
@@ -218,6 +219,10 @@ def header(plan: Plan) -> str:
     rows.append(("write", rate_text(physical.write.budget.units, physical.write.budget.basis)))
     if physical.limit is not None:
         rows.append(("limit", f"{physical.limit:,} rows"))
+    if (number := plan.workers(asked)) > 1:
+        rows.append(("by", f"{number} worker processes"))
+    elif asked is not None and asked > 1:
+        rows.append(("by", "one process: a LIMIT, or rejected rows, cannot be divided"))
     return "\n".join(wrapped(f"  {label:<6} ", text, page_width(sys.stderr)) for label, text in rows if text) + "\n"
 
 
@@ -303,6 +308,7 @@ def execute(
                 job=job,
                 log_file=outputs.log_file,
                 metrics_file=outputs.metrics_file,
+                workers=outputs.workers,
             )
     except DdbetlError:
         if last:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import functools
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,15 +26,25 @@ if TYPE_CHECKING:
 ENDINGS = (".ddbetl", ".sql")
 
 
-def compiled(inputs: Inputs, *, warn: bool = True) -> Plan:
-    """Look the tables up and make the plan; its warnings go to standard error."""
+def compiled(inputs: Inputs, *, warn: bool = True, traffic: bool = False) -> Plan:
+    """Look the tables up, with ``traffic`` also how much of them is in use, and make the plan; its warnings go to
+    standard error."""
     from ddbetl import api
 
-    with naming_profile(inputs.profile):
-        plan = api.compiled(inputs)
+    # What a file of USING prints is not among what a command prints, which programs read.
+    with naming_profile(inputs.profile), redirect_stdout(sys.stderr):
+        plan = api.compiled(inputs, traffic=traffic)
     if warn:
         show_warnings(plan)
     return plan
+
+
+def checked(inputs: Inputs) -> Plan:
+    """Make the plan as far as that is possible without the tables."""
+    from ddbetl import api
+
+    with redirect_stdout(sys.stderr):
+        return api.checked(inputs)
 
 
 def show_warnings(plan: Plan) -> None:
@@ -86,6 +96,8 @@ def check_overrides(inputs: Inputs) -> None:
 def read_spec(spec: str) -> tuple[str, str]:
     """The text that SPEC stands for, and the name that messages give it."""
     if spec == "-":
+        if sys.stdin is None:
+            raise click.BadParameter("there is no standard input", param_hint="SPEC")
         return _decoded(sys.stdin.buffer.read(), "<stdin>"), "<stdin>"
     if is_text(spec):
         return spec, "<command line>"
@@ -146,6 +158,17 @@ def takes_connection(command: Callable[..., None]) -> Callable[..., None]:
     for decorate in reversed(_CONNECTION_OPTIONS):
         command = decorate(command)
     return command
+
+
+def table_name(context: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
+    """Refuse what cannot be the name of a table."""
+    if value is not None:
+        from ddbetl.plan.names import TABLE_NAME
+
+        if not TABLE_NAME.fullmatch(value):
+            name = value if len(value) <= 255 else f"{value[:255]}…"
+            raise click.BadParameter(f"{name!r} cannot be a table's name: 3 to 255 of letters, digits, _ . and -")
+    return value
 
 
 def _params(context: click.Context, parameter: click.Parameter, values: tuple[str, ...]) -> tuple[tuple[str, str], ...]:

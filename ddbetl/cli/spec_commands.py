@@ -9,7 +9,7 @@ import click
 
 from ddbetl.cli.declare import command, end
 from ddbetl.cli.exit_codes import ExitCode
-from ddbetl.cli.spec import naming_profile, takes_connection, takes_spec
+from ddbetl.cli.spec import naming_profile, table_name, takes_connection, takes_spec
 from ddbetl.cli.terminal import complain, json_text, out
 from ddbetl.inputs import Inputs
 
@@ -54,8 +54,13 @@ def iam(inputs: Inputs, offline: bool) -> None:
 
 
 @command(
-    click.argument("table", metavar="TABLE"),
-    click.option("--into", metavar="TABLE", help="The target; with a KEY clause where there is no such table."),
+    click.argument("table", metavar="TABLE", callback=table_name),
+    click.option(
+        "--into",
+        metavar="TABLE",
+        callback=table_name,
+        help="The target; with a KEY clause where there is no such table.",
+    ),
     click.option(
         "--sample",
         metavar="N",

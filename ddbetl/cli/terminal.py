@@ -21,6 +21,8 @@ from typing import IO
 
 import click
 
+from ddbetl.cli.exit_codes import ExitCode
+
 # The narrowest and the widest page that texts are laid out for.
 NARROWEST = 60
 WIDEST = 120
@@ -31,6 +33,12 @@ LONGEST_LABEL = 20
 def out(text: str = "") -> None:
     """Write a result."""
     _write(text, sys.stdout, err=False)
+
+
+def out_spec(text: str) -> None:
+    """Write the text of a spec: into a file or a pipe every character of it, in UTF-8, as specs are read, for it may
+    have escape codes in a name; on a terminal these are shown, not obeyed."""
+    _write(harmless(text) if is_terminal(sys.stdout) else text.encode(), sys.stdout, err=False)
 
 
 def err(text: str = "") -> None:
@@ -46,18 +54,19 @@ def complain(text: str) -> None:
     err(painted(harmless(text), width(sys.stderr)))
 
 
-def _write(text: str, stream: IO[str], err: bool) -> None:
+def _write(text: str | bytes, stream: IO[str], err: bool) -> None:
     try:
         click.echo(text, err=err)
     except OSError as error:
-        if not err and error.errno not in (errno.EPIPE, errno.EIO):
-            raise
         # The reader has seen enough (``| head``), the terminal is gone, or there is no place for messages, which is no
         # reason to end what they are about: whatever follows goes nowhere.
         with suppress(OSError, ValueError):
             sink = os.open(os.devnull, os.O_WRONLY)
             os.dup2(sink, stream.fileno())
             os.close(sink)
+        if not err and error.errno not in (errno.EPIPE, errno.EIO):
+            complain(f"error: standard output: {error.strerror}")
+            raise click.exceptions.Exit(ExitCode.FAILED) from None
 
 
 def is_terminal(stream: IO[str] | None) -> bool:

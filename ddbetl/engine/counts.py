@@ -64,5 +64,13 @@ class Tally:
             setattr(self, name, getattr(self, name) + getattr(counts, name))
         self.passed += counts.written
 
+    def exchange(self, before: Tally, now: Tally) -> None:
+        """Count what was ``before`` as it is ``now``."""
+        for name in TALLIED:
+            setattr(self, name, getattr(self, name) - getattr(before, name) + getattr(now, name))
+
     def counts(self) -> Counts:
         return Counts(*(getattr(self, name) for name in COUNTED))
+
+
+TALLIED = tuple(field.name for field in fields(Tally))

@@ -24,7 +24,7 @@ from ddbetl.connectors.dynamodb.advice import advice
 from ddbetl.connectors.dynamodb.budget import Budget
 from ddbetl.connectors.dynamodb.failures import WireError
 from ddbetl.engine.batches import Batch
-from ddbetl.engine.collisions import KeysSeen
+from ddbetl.engine.collisions import KeysSeen, memory_for
 from ddbetl.engine.flow import BoundedQueue
 from ddbetl.engine.log import EventLog
 from ddbetl.engine.loop import first_failure
@@ -41,6 +41,7 @@ from ddbetl.expressions.ir import Attribute
 from ddbetl.expressions.projection import OutputColumn, Projection
 from ddbetl.expressions.writing import Action
 from ddbetl.plan.catalog import Connection
+from ddbetl.plan.cost import expected_items, expected_work
 from ddbetl.plan.logical import LogicalPlan, Node, Project, TableScan, Write, parts
 from ddbetl.plan.optimizer import optimize
 from ddbetl.plan.physical import PhysicalPlan, WriteExec
@@ -140,7 +141,9 @@ async def dry(
         for scan in plan.scans
     ]
     nothing = Budget(None, clock=clock, sleep=sleep)
-    meter = Meter(tables, nothing, nothing, clock, started)
+    work = expected_work(plan)
+    reading = replace(work, loads=tuple(load for load in work.loads if load.what == "read"))
+    meter = Meter(tables, nothing, nothing, clock, started, reading)
     course = Course(plan.limit)
     log = EventLog([], "")
     senders = {
@@ -220,7 +223,7 @@ class _Pass:
         if self.write.collisions is None:
             return None
         folder = kept.enter_context(TemporaryDirectory(prefix="ddbetl-"))
-        seen = KeysSeen.open(Path(folder))
+        seen = KeysSeen.open(Path(folder), memory=memory_for(sum(map(expected_items, self.plan.scans))))
         kept.callback(seen.close)
         return seen
 

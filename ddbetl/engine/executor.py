@@ -6,8 +6,7 @@ done; what waits between two stages is bounded in bytes; no table is read or wri
 
 ::
 
-    readers, some per table ── pages ──> transform, one thread ── batches ──> writers
-                                                                                 └─ pages that are done ──> store
+    readers, some per table ── pages ──> stages, here or in worker processes ── pages that are done ──> store
 """
 
 from __future__ import annotations
@@ -24,29 +23,24 @@ from typing import Any
 import msgspec
 
 from ddbetl.connectors.dynamodb.access import Access
-from ddbetl.engine.batches import Batching
 from ddbetl.engine.collisions import KeysSeen
-from ddbetl.engine.flow import BoundedQueue
 from ddbetl.engine.log import EventLog
 from ddbetl.engine.meter import Meter
 from ddbetl.engine.metrics import metrics_text, write_metrics
-from ddbetl.engine.pages import PageResult, PageWork
+from ddbetl.engine.pages import PageWork
 from ddbetl.engine.rates import Rated, Rates
-from ddbetl.engine.reading import PAGES_WAITING, Reading, Source
+from ddbetl.engine.reading import Reading, Source
 from ddbetl.engine.rejects import Rejects
-from ddbetl.engine.report import Progress, pair_line
+from ddbetl.engine.report import Progress
 from ddbetl.engine.sending import POLICY, STOP_SECONDS, Course, Sender
-from ddbetl.engine.splits import Ledger, Page
+from ddbetl.engine.splits import Ledger
+from ddbetl.engine.stages import Stages
 from ddbetl.engine.store import JobStore, Totals
-from ddbetl.engine.transforming import count_beside, transform
-from ddbetl.engine.writing import Batches, Writing
+from ddbetl.engine.workers import Crew, Workers
 from ddbetl.errors import JobFailed
-from ddbetl.expressions.writing import ENTRIES, Form
 from ddbetl.plan.catalog import Connection
 from ddbetl.plan.physical import PhysicalPlan, QueryExec, ReadExec, WriteExec
 
-# Bytes that wait for the writers: request bodies, and the pages that they keep alive.
-BODIES_WAITING = 64 * 2**20
 # Seconds between looks at whether the credentials need renewing.
 CREDENTIALS_SECONDS = 30.0
 # Seconds from a page that is done to its commit, and between commits of the progress alone.
@@ -88,6 +82,8 @@ class Job:
     chosen: bool
     # The target keys of the rows so far; None where no two can have one.
     seen: KeysSeen | None
+    # The processes that do the work; None: this one.
+    workers: Workers | None = None
     course: Course = field(default_factory=Course)
     rejects: Rejects = field(init=False)
     _committing: asyncio.Lock = field(default_factory=asyncio.Lock)
@@ -97,34 +93,26 @@ class Job:
 
     async def run(self, stop: Event, outlook: Outlook) -> None:
         """Run to the end, to the LIMIT, or until ``stop`` is set."""
-        known = [split.counts for split in self.ledger.splits]
         if self.plan.limit is not None:
-            self.course.left = max(0, self.plan.limit - sum(counts.handed_over for counts in known))
+            handed_over = sum(split.counts.handed_over for split in self.ledger.splits)
+            self.course.left = max(0, self.plan.limit - handed_over)
         senders = {connection: self._sender(access) for connection, access in self.access.items()}
-        pages: BoundedQueue[Page] = BoundedQueue(PAGES_WAITING)
-        batches: Batches = BoundedQueue(BODIES_WAITING)
-        source = self.source(senders)
-        reading = Reading(source, pages, self.ledger, self.course)
-        batching = Batching(Form(ENTRIES[self.write.action], self.write.table.name, self.write.key))
-        writing = Writing(
-            senders[self.write.table.connection], batching, self.write, self.meter.write, self.meter.reads, batches,
-            self.course, self.rejects, written=self.chosen or any(one.written or one.unchanged for one in known),
-        )  # fmt: skip
+        stages, reading = self._here(senders) if self.workers is None else self._elsewhere(senders, self.workers)
         try:
             async with asyncio.TaskGroup() as background:
                 beside = self._background(tuple(senders.values()), outlook)
                 watch: list[asyncio.Task[None]] = [background.create_task(task) for task in beside]
-                async with asyncio.TaskGroup() as stages:
-                    writers = writing.start(stages)
-                    stages.create_task(self._transform(pages, batches, source))
-                    readers = reading.start(stages, self.ledger.splits, self.shuffle)
-                    watch.append(
-                        background.create_task(self._end_early(stop, readers, pages, batches, writing, writers))
-                    )
-                    # Their own failures end the group; here it only matters that nothing more will come.
-                    if readers:
-                        await asyncio.wait(readers)
-                    pages.close()
+                async with asyncio.TaskGroup() as group:
+                    stages.start(group)
+                    reading.start(group, self.ledger.splits, self.shuffle)
+                    watch.append(background.create_task(self._end_early(stop, reading, stages)))
+                    await reading.finished()
+                    await stages.settled()
+                    while reading.tasks:
+                        # Pages were lost, and are read again.
+                        await reading.finished()
+                        await stages.settled()
+                    stages.close()
                 for task in watch:
                     task.cancel()
         except BaseException:
@@ -136,6 +124,27 @@ class Job:
             for sender in senders.values():
                 await sender.client.aclose()
         await self._commit()
+
+    def _here(self, senders: Mapping[Connection, Sender]) -> tuple[Stages, Reading]:
+        """The stages in this process."""
+        source = self.source(senders)
+        names = [table.name for table in self.store.record.tables]
+        work = PageWork(self.plan.transform, self.write, self.seen, names, source.met(self.write.table.name))
+        known = [split.counts for split in self.ledger.splits]
+        stages = Stages(
+            senders[self.write.table.connection], self.write, self.meter.write, self.meter.reads, self.course,
+            self.rejects, work, self.plan.now.millis,
+            written=self.chosen or any(one.written or one.unchanged for one in known),
+        )  # fmt: skip
+        return stages, Reading(source, stages.pages, self.ledger, self.course)
+
+    def _elsewhere(self, senders: Mapping[Connection, Sender], workers: Workers) -> tuple[Crew, Reading]:
+        """The stages in worker processes."""
+        crew = Crew(
+            workers, self.plan, senders, self.ledger, self.meter, self.course, self.rejects, self.log, self.store,
+            self.seen,
+        )  # fmt: skip
+        return crew, crew.reading
 
     def _sender(self, access: Access) -> Sender:
         return Sender(access, access.client(), self.meter, self.course, self.log, POLICY, self.sleep, self.meter.clock)
@@ -240,59 +249,17 @@ class Job:
 
         return commit
 
-    async def _end_early(
-        self,
-        stop: Event,
-        readers: Sequence[asyncio.Task[None]],
-        pages: BoundedQueue[Page],
-        batches: Batches,
-        writing: Writing,
-        writers: Sequence[asyncio.Task[None]],
-    ) -> None:
+    async def _end_early(self, stop: Event, reading: Reading, stages: Stages | Crew) -> None:
         """Watch for LIMIT, which ends the reading, and for a stop, after which only what is being sent is finished."""
         while not stop.is_set():
             await asyncio.sleep(STOP_SECONDS)
             if self.course.limit_reached:
-                for reader in readers:
-                    reader.cancel()
+                reading.stop()
         self.course.stopping = True
         self.log.write("info", "stopping")
-        for reader in readers:
-            reader.cancel()
+        reading.stop()
         # What waits is left for another run: its pages do not count as done.
-        pages.get_more(len(pages))
-        batches.get_more(len(batches))
-        writing.stop(writers)
-
-    # Transforming
-
-    async def _transform(self, pages: BoundedQueue[Page], batches: Batches, source: Source) -> None:
-        async def hand_over(page: Page, result: PageResult) -> None:
-            # What LIMIT or a stop leaves over is not done.
-            if not self.course.ended:
-                await self._hand_over(page, result, batches)
-
-        names = [table.name for table in self.store.record.tables]
-        work = PageWork(self.plan.transform, self.write, self.seen, names, source.met(self.write.table.name))
-        await transform(pages, work, self.plan.now.millis, self.course, hand_over)
-        batches.close()
-
-    async def _hand_over(self, page: Page, result: PageResult, batches: Batches) -> None:
-        """Give a page's rows to the writers, and record those that cannot be written."""
-        count_beside(page, result)
-        page.pairs += map(pair_line, result.collisions)
-        if result.failures:
-            self.rejects.add(page, result.failures, result.rows)
-        # A batch keeps its page until it is written, for the rejects: few rows of a large page weigh much.
-        share = len(page.items) // max(1, len(result.batches))
-        for batch in result.batches:
-            if self.course.stopping:
-                return
-            rows = batch.rows
-            page.hand_over(rows)
-            self.course.take(rows)
-            await batches.put((page, batch), batch.size + share)
-        page.close(1)
+        stages.stop()
 
 
 def _index(read: ReadExec) -> str | None:

@@ -1,6 +1,7 @@
 """A queue bounded by the weight of what is in it, so that memory does not grow with the table.
 
-Invariant: the weight of what waits is at most the limit plus one element.
+Invariant: the weight of what waits, with that of what was taken and is still in use, is at most the limit plus one
+element.
 """
 
 from __future__ import annotations
@@ -37,6 +38,15 @@ class BoundedQueue(Generic[T]):
 
     async def get(self) -> T | None:
         """The next element; None when the queue is closed and empty."""
+        found = await self.take()
+        if found is None:
+            return None
+        element, weight = found
+        self.release(weight)
+        return element
+
+    async def take(self) -> tuple[T, int] | None:
+        """As ``get``, with the element's weight, which counts until it is given to ``release``."""
         while not self._elements:
             if self._closed:
                 _wake(self._getters)
@@ -46,21 +56,26 @@ class BoundedQueue(Generic[T]):
 
     def get_more(self, most: int) -> list[T]:
         """Up to ``most`` further elements, without waiting."""
-        return [self._pop() for _ in range(min(most, len(self._elements)))]
+        found = [self._pop() for _ in range(min(most, len(self._elements)))]
+        self.release(sum(weight for _, weight in found))
+        return [element for element, _ in found]
+
+    def release(self, weight: int) -> None:
+        """Say that an element which was taken is no longer in use."""
+        self._weight -= weight
+        if self._weight < self._limit:
+            _wake(self._putters)
 
     def close(self) -> None:
         """Say that nothing more will come."""
         self._closed = True
         _wake(self._getters)
 
-    def _pop(self) -> T:
-        element, weight = self._elements.popleft()
-        self._weight -= weight
-        if self._weight < self._limit:
-            _wake(self._putters)
+    def _pop(self) -> tuple[T, int]:
+        found = self._elements.popleft()
         if self._elements:
             _wake(self._getters)
-        return element
+        return found
 
     async def _wait(self, waiters: deque[asyncio.Future[None]]) -> None:
         future = asyncio.get_running_loop().create_future()

@@ -29,7 +29,7 @@ from ddbetl.engine.folder import open_private
 
 Level = Literal["info", "warning", "error"]
 
-# Seconds between two lines of one kind: one event of one table.
+# Seconds between two lines of one kind: one event of one table, of one process.
 APART = 1.0
 
 
@@ -61,7 +61,7 @@ class EventLog:
         self._job = job
         self._now = now
         self._clock = clock
-        self._kinds: dict[tuple[str, object], _Kind] = {}
+        self._kinds: dict[tuple[str, object, object], _Kind] = {}
         self._files: dict[Path, int] = {}
         # A signal may come in the middle of a line, and its handler may write one too.
         self._lock = RLock()
@@ -72,7 +72,7 @@ class EventLog:
                 self._fail(path, error)
 
     def write(self, level: Level, event: str, **fields: object) -> None:
-        """Log an event. The first of a kind (event and ``table``) is written at once.
+        """Log an event. The first of a kind (event, ``table`` and ``pid``) is written at once.
 
         Those that follow within a second are one line, with the fields of the last and a ``count``, which is written
         with the next event of any kind after that second, or at the end.
@@ -81,9 +81,10 @@ class EventLog:
             moment = self._clock()
             self._write_due(moment)
             line = self._line(level, event, fields)
-            kind = self._kinds.get((event, fields.get("table")))
+            name = (event, fields.get("table"), fields.get("pid"))
+            kind = self._kinds.get(name)
             if kind is None or moment - kind.written >= APART:
-                self._kinds[event, fields.get("table")] = _Kind(moment)
+                self._kinds[name] = _Kind(moment)
                 self._append(line)
             else:
                 kind.line = line

@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import fields
+from decimal import Decimal
 from typing import Any
 
 import msgspec
@@ -35,7 +36,7 @@ from ddbetl.plan.cost import asks_target
 from ddbetl.plan.physical import PhysicalPlan, ReadExec, ScanExec, WriteExec, requests
 from ddbetl.plan.samples import Failure, Sample, Samples, TargetSample, Units
 from ddbetl.source import Span
-from ddbetl.types import TAG_OF, TAGS, Type
+from ddbetl.types import TAG_OF, TAGS, Timestamp, Type
 
 # A large table is sampled in so many places, as neighbouring items may be alike.
 PLACES = 10
@@ -150,17 +151,23 @@ def measured(
 ) -> tuple[Sample, list[Row]]:
     """What the items of a source are, and the rows that the plan makes of them."""
     write = plan.write
+    ttl = write.ttl_attribute if write is not None else None
     rows = RowEvaluator(
         plan.transform,
         write.key if write is not None else (),
         write.newest if write is not None else None,
-        write.ttl_attribute if write is not None else None,
+        ttl,
     )
     context, meter = RowContext(read.table.name, plan.now), _Meter(write)
     items = size = 0
     made: list[Row] = []
     types: dict[str, Counter[Type]] = {}
     failures: dict[tuple[str, Span | None], tuple[str, int]] = {}
+    known = read.table.description
+    source = known.key[0].name if known is not None else ""
+    target = write.key[0].name if write is not None and write.key else ""
+    keys: tuple[set[str], set[str]] = (set(), set())
+    expired = largest = 0
     for raw in raws:
         item = decode_item(raw)
         items += 1
@@ -175,9 +182,23 @@ def measured(
                 failures[code, span] = first, count + 1
             case Row() as row:
                 made.append(row)
-                meter.add(decode_item(row.item))
+                written = decode_item(row.item)
+                meter.add(written)
+                keys[0].add(str(item.get(source)))
+                keys[1].add(str(written.get(target)))
+                expired += ttl is not None and _is_past(written.get(ttl), plan.now)
+                largest = max(largest, item_size(written))
     told = tuple(Failure(code, first, span, count) for (code, span), (first, count) in failures.items())
-    return Sample(read.table, items, whole, cost, size, len(made), meter.units(), told, types), made
+    found = Sample(
+        read.table, items, whole, cost, size, len(made), meter.units(), told, types,
+        (frozenset(keys[0]), frozenset(keys[1])), expired, largest,
+    )  # fmt: skip
+    return found, made
+
+
+def _is_past(expiry: Mapping[str, Any] | None, now: Timestamp) -> bool:
+    """Whether an item with such a time of expiry is deleted; without one it stays."""
+    return expiry is not None and "N" in expiry and Decimal(expiry["N"]) * 1000 <= now.millis
 
 
 class _Meter:

@@ -8,16 +8,15 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from random import Random
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 import msgspec
 
 from ddbetl.connectors.dynamodb.budget import Budget
 from ddbetl.connectors.dynamodb.requests import ScanAnswer, read_scan, scan_body
-from ddbetl.engine.flow import BoundedQueue
 from ddbetl.engine.report import Met
 from ddbetl.engine.sending import Course, Sender
 from ddbetl.engine.splits import Ledger, Page, Split
@@ -64,13 +63,18 @@ class Source(Protocol):
     def met(self, target: str) -> Iterator[Met]: ...
 
 
+Ask: TypeAlias = Callable[[Split, bytes, float], Awaitable[tuple[ScanAnswer, int]]]
+
+
 @dataclass(slots=True)
 class Tables:
-    """The tables of a plan, by Scan or Query. ``senders``: by connection. ``write``: the target's budget."""
+    """The tables of a plan, by Scan or Query. ``senders``: by connection. ``write``: the target's budget. ``ask``: who
+    sends a request for a page, which costs so many units, and gets its answer and its size in bytes."""
 
     senders: Mapping[Connection, Sender]
     consistent: bool
     write: Budget
+    ask: Ask | None = None
     # What a split's next page will probably cost, in units: as much as its last one.
     _estimates: dict[Split, float] = field(default_factory=dict)
 
@@ -92,8 +96,7 @@ class Tables:
             case QueryExec(requests=requests):
                 body = scan_body(requests[split.segment], 0, 1, split.next, self._limit)
         estimate = self._estimates.pop(split)
-        sender = self.senders[scan.table.connection]
-        answer, size = await sender.request(scan.operation, body, scan.table.name, _read_scan, budget, estimate)
+        answer, size = await (self.ask or self._ask)(split, body, estimate)
         # A server that does not say what it consumed is taken at the page's size.
         used = size / self._unit_bytes
         if answer.consumed_capacity is not None:
@@ -104,6 +107,11 @@ class Tables:
         if not after:
             del self._estimates[split]
         return Fetched(answer.items, answer.count, answer.scanned_count, after)
+
+    async def _ask(self, split: Split, body: bytes, units: float) -> tuple[ScanAnswer, int]:
+        scan, budget = split.table.scan, split.table.budget
+        sender = self.senders[scan.table.connection]
+        return await sender.request(scan.operation, body, scan.table.name, _read_scan, budget, units)
 
     @property
     def _limit(self) -> int | None:
@@ -127,15 +135,34 @@ class Tables:
         return min(most, size / split.table.segments / self._unit_bytes + 1) if size else most
 
 
+class Pages(Protocol):
+    """Who takes the pages that were read; ``put`` waits while there is no room."""
+
+    async def put(self, page: Page, weight: int, /) -> None: ...
+
+
+class Places(Protocol):
+    """How many pages may be read at once. Each place that is acquired is released when its page was taken."""
+
+    def locked(self) -> bool: ...
+
+    async def acquire(self) -> object: ...
+
+    def release(self) -> None: ...
+
+
 @dataclass(slots=True)
 class Reading:
     """Reads all tables at once, each in some segments at once."""
 
     source: Source
-    pages: BoundedQueue[Page]
+    pages: Pages
     ledger: Ledger
     course: Course
-    _places: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(READERS))
+    places: Places = field(default_factory=lambda: asyncio.Semaphore(READERS))
+    # The readers that read, and the splits that they read or will.
+    tasks: set[asyncio.Task[None]] = field(default_factory=set)
+    _theirs: set[Split] = field(default_factory=set)
 
     def start(self, stages: asyncio.TaskGroup, splits: Sequence[Split], shuffle: Random) -> list[asyncio.Task[None]]:
         """A task for each reader; neighbouring segments heat one partition, so they are shuffled."""
@@ -143,16 +170,37 @@ class Reading:
         for split in shuffle.sample(splits, len(splits)):
             if not split.done:
                 waiting.setdefault(split.number, deque()).append(split)
+                self._theirs.add(split)
         at_once = max(1, READERS // max(1, len(waiting)))
-        return [
-            stages.create_task(self._read_all(queue))
-            for queue in waiting.values()
-            for _ in range(min(at_once, len(queue)))
-        ]
+        return [self._reader(stages, queue) for queue in waiting.values() for _ in range(min(at_once, len(queue)))]
+
+    def again(self, stages: asyncio.TaskGroup, split: Split) -> None:
+        """Read on in a split that was rewound, if nobody does."""
+        if split not in self._theirs and not self.course.ended:
+            self._theirs.add(split)
+            self._reader(stages, deque([split]))
+
+    def _reader(self, stages: asyncio.TaskGroup, waiting: deque[Split]) -> asyncio.Task[None]:
+        task = stages.create_task(self._read_all(waiting))
+        self.tasks.add(task)
+        task.add_done_callback(self.tasks.discard)
+        return task
+
+    async def finished(self) -> None:
+        """Wait until every split is read, or the readers are stopped. Their failures are for their group."""
+        while self.tasks:
+            await asyncio.wait(self.tasks)
+
+    def stop(self) -> None:
+        """Read no more."""
+        for task in self.tasks:
+            task.cancel()
 
     async def _read_all(self, waiting: deque[Split]) -> None:
         while waiting and not self.course.ended:
-            await self._read(waiting.popleft())
+            split = waiting.popleft()
+            await self._read(split)
+            self._theirs.discard(split)
 
     async def _read(self, split: Split) -> None:
         while not self.course.ended:
@@ -161,27 +209,39 @@ class Reading:
                 await asyncio.sleep(REJECTS_SECONDS)
             await self.source.wait(split)
             # Only now a place among the readers: a table with a small budget holds up no other while it waits.
-            late = self._places.locked()
-            async with self._places:
+            late = self.places.locked()
+            await self.places.acquire()
+            try:
                 if self.course.ended:
                     return
                 if late:
                     # What was paid for then is not to go now, just before the next one.
                     self.source.give_back(split)
                     await self.source.wait(split)
-                found = await self.source.fetch(split)
-                if found.after and found.after == split.next:
-                    scan = split.table.scan
-                    raise JobFailed(
-                        f"{scan.operation} of {scan.table.name}: the server does not get on: a page ends where it began"
-                    )
-                page = split.page(found.items, found.count, found.scanned, found.after)
-                if found.count:
-                    await self.pages.put(page, len(found.items))
-                else:
-                    page.close(1)
-            if not found.after:
-                return
+                if await self._next(split):
+                    return
+            finally:
+                self.places.release()
+
+    async def _next(self, split: Split) -> bool:
+        """Read the next page of a split; whether that was the last one."""
+        start, rewound = split.next, split.rewound
+        found = await self.source.fetch(split)
+        if found.after and found.after == start:
+            scan = split.table.scan
+            raise JobFailed(
+                f"{scan.operation} of {scan.table.name}: the server does not get on: a page ends where it began"
+            )
+        if split.rewound != rewound:
+            # It is read again, behind the pages before it.
+            split.places.release()
+            return False
+        page = split.page(found.items, found.count, found.scanned, found.after)
+        if found.count:
+            await self.pages.put(page, len(found.items))
+        else:
+            page.close(1)
+        return not found.after
 
 
 def _read_scan(body: bytes) -> tuple[ScanAnswer, int]:

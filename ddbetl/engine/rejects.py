@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from ddbetl.engine.meter import Meter
 from ddbetl.engine.report import CollisionPair, RejectCause
@@ -85,13 +85,19 @@ def _content(value: object) -> str:
             return json.dumps(value)
 
 
+# The code and the message of each of some rejects.
+Reasons: TypeAlias = Sequence[tuple[str, str]]
+
+
 @dataclass(slots=True)
 class Rejects:
-    """Does with rows that cannot be written what ON ERROR and max_rejects say."""
+    """Does with rows that cannot be written what ON ERROR and max_rejects say. ``elsewhere``: who counts them, where
+    this is one of several processes; it is called as ``count`` is."""
 
     plan: LogicalPlan
     meter: Meter
     folder: Path
+    elsewhere: Callable[[Reasons, int], None] | None = None
     _causes: Causes = field(default_factory=Causes)
 
     def add(self, page: Page, failures: Iterable[tuple[Item, RowFailure]], beside: int = 0) -> None:
@@ -101,6 +107,7 @@ class Rejects:
         """
         description = page.table.scan.table.description
         keys = tuple(key.name for key in description.key) if description is not None else ()
+        reasons = []
         for item, failure in failures:
             of_row = failure.code not in MEETINGS
             if of_row and self.plan.on_error == "FAIL":
@@ -109,9 +116,15 @@ class Rejects:
                 page.add(skipped=1)
                 continue
             page.add(rejected=1)
-            self._causes.count(failure.code, failure.message)
+            reasons.append((failure.code, failure.message))
             reject = Reject(page.table.scan.table.name, item, failure.code, failure.message, failure.span, failure.met)
             page.split.ledger.reject(page, self.line(reject, keys))
+        (self.elsewhere or self.count)(reasons, beside)
+
+    def count(self, reasons: Reasons, beside: int = 0) -> None:
+        """Count the causes of rejects that are in the tables' counts already; raises JobFailed when it is enough."""
+        for code, message in reasons:
+            self._causes.count(code, message)
         self._check(beside)
 
     def line(self, reject: Reject, keys: tuple[str, ...]) -> bytes:

@@ -18,7 +18,7 @@ from ddbetl.connectors.dynamodb.access import Access
 from ddbetl.connectors.dynamodb.advice import advice
 from ddbetl.connectors.dynamodb.budget import Budget
 from ddbetl.connectors.dynamodb.failures import WireError
-from ddbetl.engine.collisions import KeysSeen
+from ddbetl.engine.collisions import KeysSeen, memory_for
 from ddbetl.engine.executor import Job, Outlook
 from ddbetl.engine.folder import LOG
 from ddbetl.engine.log import EventLog
@@ -28,12 +28,15 @@ from ddbetl.engine.reading import Source, Tables
 from ddbetl.engine.rejects import causes, lines_of
 from ddbetl.engine.report import REPORT, RejectCause, RunReport, pairs_of, write_report
 from ddbetl.engine.sending import Sender
+from ddbetl.engine.shares import SharedBudget
 from ddbetl.engine.splits import Ledger
 from ddbetl.engine.state import go_on
 from ddbetl.engine.store import REJECTS, JobRecord, JobStore, PinnedTable
 from ddbetl.engine.transform import DUCKDB
+from ddbetl.engine.workers import Workers
 from ddbetl.errors import ConnectionFailed, JobFailed
 from ddbetl.plan.catalog import Connection
+from ddbetl.plan.cost import expected_items, expected_work
 from ddbetl.plan.physical import PhysicalPlan, WriteExec
 
 
@@ -71,11 +74,13 @@ def open_job(
     log: EventLog,
     *,
     source: Callable[[Mapping[Connection, Sender]], Source] | None = None,
+    workers: Workers | None = None,
     clock: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     shuffle: random.Random | None = None,
 ) -> Job:
-    """A run of the job in ``store``, by its plan; ``source``: other rows than those of the plan's tables."""
+    """A run of the job in ``store``, by its plan; ``source``: other rows than those of the plan's tables; ``workers``:
+    the processes that do the work, where it is not this one alone."""
     assert plan.write is not None
     before = store.totals()
     started = clock() - before.seconds
@@ -83,13 +88,14 @@ def open_job(
         TableMeter(scan, Budget(scan.budget.units, clock=clock, sleep=sleep), pinned.segments, started)
         for scan, pinned in zip(plan.scans, store.record.tables, strict=True)
     ]
-    write = Budget(plan.write.budget.units, clock=clock, sleep=sleep)
+    target = Budget if workers is None else SharedBudget
+    write = target(plan.write.budget.units, clock=clock, sleep=sleep)
     write.used = before.write_units
-    reads = Budget(plan.write.reads.units, clock=clock, sleep=sleep)
+    reads = target(plan.write.reads.units, clock=clock, sleep=sleep)
     reads.used = before.target_read_units
     for table, used in zip(tables, before.read_units, strict=True):
         table.budget.used = used
-    meter = Meter(tables, write, reads, clock, started, retries=before.retries)
+    meter = Meter(tables, write, reads, clock, started, expected_work(plan), retries=before.retries)
     ledger = Ledger(tables, store.splits(), clock)
 
     def scans(senders: Mapping[Connection, Sender]) -> Source:
@@ -97,11 +103,12 @@ def open_job(
 
     return Job(
         plan, plan.write, access, store, log, meter, ledger, shuffle or random.Random(), sleep, before,
-        source or scans, chosen=source is not None, seen=_keys_seen(plan.write, store),
+        source or scans, chosen=source is not None, seen=_keys_seen(plan, plan.write, store),
+        workers=workers,
     )  # fmt: skip
 
 
-def _keys_seen(write: WriteExec, store: JobStore) -> KeysSeen | None:
+def _keys_seen(plan: PhysicalPlan, write: WriteExec, store: JobStore) -> KeysSeen | None:
     """The target keys of the job so far, where rows can collide."""
     if write.collisions is None:
         return None
@@ -112,7 +119,8 @@ def _keys_seen(write: WriteExec, store: JobStore) -> KeysSeen | None:
             "ddbetl run SPEC --fresh.",
             advised=True,
         )
-    return KeysSeen.open(store.folder, store.keys_length())
+    memory = memory_for(sum(map(expected_items, plan.scans)))
+    return KeysSeen.open(store.folder, store.keys_length(), memory)
 
 
 async def execute(
@@ -122,8 +130,10 @@ async def execute(
     stop: Event,
     outlook: Outlook = Outlook(),  # noqa: B008 - frozen
     source: Callable[[Mapping[Connection, Sender]], Source] | None = None,
+    workers: Workers | None = None,
 ) -> RunReport:
-    """Run the job in ``store`` by its plan, from where its last commit left it, and close the store.
+    """Run the job in ``store`` by its plan, from where its last commit left it, and close the store. ``workers``: the
+    processes that do the work, where it is not this one alone; they cannot count a LIMIT, nor read another ``source``.
 
     Raises JobFailed when the run cannot go on, with how to.
     """
@@ -132,7 +142,7 @@ async def execute(
     try:
         if outlook.log_file is not None and log.failure is not None:
             raise JobFailed(f"the log cannot be written: {log.failure}")
-        job = open_job(plan, access, store, log, source=source)
+        job = open_job(plan, access, store, log, source=source, workers=workers)
         log.write("info", "run_started", run=job.before.runs + 1, target=job.write.table.name, tables=len(plan.scans))
         began = False
         try:

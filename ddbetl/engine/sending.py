@@ -87,43 +87,65 @@ class Sender:
         between may have used is charged here. Raises the WireError that repeating cannot mend, with a note of what was
         asked.
         """
-        failed: WireError | None = None
+        since = self.clock()
+        try:
+            answer = await self._once(operation, body, read)
+        except WireError as error:
+            answer = await self._again(error, since, operation, body, table, read, budget, units)
+        if self.meter.waits:
+            # What other tables wait for, they still do.
+            self.meter.waits.pop(table, None)
+            self.meter.waits.pop(EVERY, None)
+        return answer
+
+    async def _once(self, operation: str, body: bytes | memoryview, read: Callable[[bytes], T]) -> T:
         task = asyncio.current_task()
         assert task is not None
+        self.out.add(task)
+        try:
+            response = await self.client.request(operation, body)
+        finally:
+            self.out.discard(task)
+        try:
+            return read(response.body)
+        except ValueError as error:
+            raise MalformedResponse(f"the answer is not DynamoDB's: {error}") from error
+
+    async def _again(
+        self,
+        failed: WireError,
+        since: float,
+        operation: str,
+        body: bytes | memoryview,
+        table: str,
+        read: Callable[[bytes], T],
+        budget: Budget,
+        units: float,
+    ) -> T:
+        """Send a request again whose first attempt, at ``since``, has failed."""
 
         async def exchange() -> T:
-            if failed is not None:
-                if isinstance(failed, ServiceError) and failed.kind is Kind.CREDENTIALS:
-                    await self.refresh()
-                budget.settle(units, units if failed.maybe_processed else 0.0)
-                await budget.acquire(units)
-            self.out.add(task)
-            try:
-                response = await self.client.request(operation, body)
-            finally:
-                self.out.discard(task)
-            try:
-                return read(response.body)
-            except ValueError as error:
-                raise MalformedResponse(f"the answer is not DynamoDB's: {error}") from error
+            if isinstance(failed, ServiceError) and failed.kind is Kind.CREDENTIALS:
+                await self.refresh()
+            budget.settle(units, units if failed.maybe_processed else 0.0)
+            await budget.acquire(units)
+            return await self._once(operation, body, read)
 
         def retried(retry: Retry) -> None:
             nonlocal failed
             failed = retry.error
-            self.repeats(retry.error, operation, table, budget)
+            self.repeats(failed, operation, table, budget)
             if self.course.stopping:
                 # A stop waits for requests that are out, not for those that go wrong again and again.
                 raise asyncio.CancelledError
 
         try:
-            answer = await retrying(exchange, self.policy, on_retry=retried, sleep=self.sleep, clock=self.clock)
+            return await retrying(
+                exchange, self.policy, on_retry=retried, sleep=self.sleep, clock=self.clock, failed=failed, since=since
+            )
         except WireError as error:
             error.operation, error.table = operation, table
             raise
-        # What other tables wait for, they still do.
-        self.meter.waits.pop(table, None)
-        self.meter.waits.pop(EVERY, None)
-        return answer
 
     def throttled(self, table: str, budget: Budget, reason: str) -> None:
         """Slow down, and say why."""

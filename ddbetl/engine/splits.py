@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Set
 from dataclasses import dataclass, field
+from itertools import dropwhile
+from typing import Protocol
 
 import msgspec
 
@@ -21,6 +23,16 @@ from ddbetl.engine.store import SplitState
 
 # Pages of one split that may be under way at once: what waits behind a slow one is bounded.
 OPEN_PAGES = 64
+
+
+class Keeper(Protocol):
+    """Who is told what becomes of pages: the Ledger; in a worker process, what tells the job's."""
+
+    clock: Callable[[], float]
+
+    def reject(self, page: Page, line: bytes) -> None: ...
+
+    def moved(self, split: Split, page: Page) -> None: ...
 
 
 @dataclass(slots=True, eq=False)
@@ -59,12 +71,14 @@ class Page:
 
     def hand_over(self, rows: int) -> None:
         """Count rows that are on their way to the target."""
-        self.add(passed=rows, handed_over=rows)
+        # As ``add`` would, but this is done for every request.
+        for tally in (self.tally, self.table.tally):
+            tally.passed += rows
+            tally.handed_over += rows
         self.open += rows
 
     def wrote(self, rows: int) -> None:
         """Count rows that the target has acknowledged."""
-        # As ``add`` would, but this is done for every request.
         self.tally.written += rows
         self.table.tally.written += rows
         self.close(rows)
@@ -77,6 +91,11 @@ class Page:
     def refused(self) -> None:
         """Take back a row that was handed over: it becomes a reject."""
         self.add(passed=-1)
+
+    def becomes(self, tally: Tally) -> None:
+        """Take over the counts of a page that another process works on."""
+        self.table.tally.exchange(self.tally, tally)
+        self.tally = tally
 
     def close(self, rows: int) -> None:
         """Say that nothing more will come of so many rows, or of the page itself."""
@@ -92,10 +111,10 @@ class Split:
     """A part of a table that is read page after page: a segment, by its number.
 
     ``next``: where the next page begins that will be read. ``position``: where another run of the job would begin.
-    ``counts``: of the pages before ``position``.
+    ``counts``: of the pages before ``position``. ``rewound``: how often it was taken back.
     """
 
-    ledger: Ledger
+    ledger: Keeper
     table: TableMeter
     number: int
     segment: int
@@ -103,6 +122,7 @@ class Split:
     done: bool = False
     counts: Counts = NONE
     next: bytes = b""
+    rewound: int = 0
     places: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(OPEN_PAGES))
     _open: deque[Page] = field(default_factory=deque)
 
@@ -128,6 +148,23 @@ class Split:
             self.table.segments_done += 1
             if self.table.segments_done == self.table.segments:
                 self.table.ended = self.ledger.clock()
+
+    def rewind(self, lost: Set[Page]) -> list[Page]:
+        """Forget the first open page that is ``lost`` and all behind it, which then are read again; those that were
+        forgotten.
+
+        All: a page that is read again may end elsewhere, and then the next one begins elsewhere.
+        """
+        gone = [*dropwhile(lambda page: page not in lost, self._open)]
+        for page in gone:
+            self._open.pop()
+            page.becomes(Tally())
+            self.places.release()
+        if not self.next:
+            self.table.segments_read -= 1
+        self.next = self._open[-1].after if self._open else self.position
+        self.rewound += 1
+        return gone
 
     @property
     def half_done(self) -> bool:
@@ -195,6 +232,10 @@ class Ledger:
         """Keep a line of a reject until its page is done."""
         page.rejects.append(line)
         self.reject_bytes += len(line)
+
+    def forget(self, page: Page) -> None:
+        """Drop the rejects of a page that will be read again."""
+        self.reject_bytes -= sum(map(len, page.rejects))
 
     def moved(self, split: Split, page: Page) -> None:
         """Remember that a split has a new position, with what is to be kept of the page before it."""

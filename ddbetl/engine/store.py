@@ -107,9 +107,11 @@ class JobStore:
     Threads may share it. ``commit`` takes what ``splits`` and ``totals`` gave, moved on.
     """
 
-    def __init__(self, folder: Path, record: JobRecord, db: Database, length: int, kept: ExitStack) -> None:
+    def __init__(self, folder: Path, record: JobRecord, db: Database, length: int, lock: int, kept: ExitStack) -> None:
         self.folder = folder
         self.record = record
+        # The descriptor that holds the lock: processes that inherit it hold it too.
+        self.lock = lock
         self._db = db
         self._length = length
         self._kept = kept
@@ -124,7 +126,7 @@ class JobStore:
         """Make a job in a folder that has none."""
         with ExitStack() as kept, usable(folder, "\n--state-dir names another folder."), writing():
             make_private(folder)
-            _lock(folder, kept)
+            lock = _lock(folder, kept)
             if (folder / STATE).exists():
                 raise JobFailed(f"there is a job in {folder} already\nddbetl resume {folder.name} goes on.")
             try:
@@ -138,7 +140,7 @@ class JobStore:
                     db.execute("INSERT INTO state VALUES ('running', ?, x'', 0, 0)", (packed(totals),))
                 sync_folder(folder)
                 sync_folder(folder.parent)
-                return cls(folder, read_record(db), db, 0, kept.pop_all())
+                return cls(folder, read_record(db), db, 0, lock, kept.pop_all())
             except BaseException:
                 # A job that never began is none.
                 (folder / STATE).unlink(missing_ok=True)
@@ -152,7 +154,7 @@ class JobStore:
         """
         with ExitStack() as kept, usable(folder):
             must_exist(folder)
-            _lock(folder, kept)
+            lock = _lock(folder, kept)
             db = kept.enter_context(connected(folder))
             (found,) = db.execute("PRAGMA quick_check(1)").fetchone()
             if found != "ok":
@@ -161,7 +163,7 @@ class JobStore:
             record, _, _ = own_record(folder, db), read_totals(db), read_rates(db)
             (length,) = only(db, "SELECT rejects_length FROM state")
             _cut_rejects(folder, length)
-            return cls(folder, record, db, length, kept.pop_all())
+            return cls(folder, record, db, length, lock, kept.pop_all())
 
     def splits(self) -> list[SplitState]:
         """Every split of the job, those too that have not begun."""
@@ -304,11 +306,12 @@ def being_run(folder: Path) -> JobFailed:
     )
 
 
-def _lock(folder: Path, kept: ExitStack) -> None:
+def _lock(folder: Path, kept: ExitStack) -> int:
     lock = take_lock(folder / LOCK)
     if lock is None:
         raise being_run(folder)
     kept.callback(os.close, lock)
+    return lock
 
 
 def _cut_rejects(folder: Path, length: int) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, TypeVar
 
@@ -80,11 +80,11 @@ class Target:
     course: Course
     rejects: Rejects
     accepted: bool = False
+    table: str = field(init=False)
     _refused: int = 0
 
-    @property
-    def table(self) -> str:
-        return self.batching.table
+    def __post_init__(self) -> None:
+        self.table = self.batching.table
 
     @property
     def key(self) -> tuple[str, ...]:

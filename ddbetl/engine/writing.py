@@ -23,11 +23,12 @@ from ddbetl.engine.rejects import Rejects
 from ddbetl.engine.sending import Course, Sender
 from ddbetl.engine.splits import Page
 from ddbetl.engine.target import ITEM_ERRORS, Target
+from ddbetl.engine.width import FIRST, Width, most
 from ddbetl.expressions.writing import ENTRIES, Action, Entry
 from ddbetl.plan.physical import WriteExec
 
-# Write requests in flight.
-WRITERS = 32
+# Write requests in flight, to begin with.
+WRITERS = FIRST
 
 Batches: TypeAlias = BoundedQueue[tuple[Page, Batch]]
 
@@ -47,8 +48,14 @@ class Writing:
     rejects: Rejects
     written: bool = False
     _writer: Putting | Inserting | Merging = field(init=False)
+    _width: Width = field(init=False)
+    _stages: asyncio.TaskGroup = field(init=False)
+    _tasks: list[asyncio.Task[None]] = field(default_factory=list)
+    # How many writers go on when they have written what they have.
+    _writers: int = 0
 
     def __post_init__(self) -> None:
+        self._width = Width(self.sender.clock, WRITERS, most())
         target = Target(
             self.sender, self.batching, self.budget, self.reads, self.course, self.rejects, accepted=self.written
         )
@@ -61,7 +68,16 @@ class Writing:
                 self._writer = Putting(target)
 
     def start(self, stages: asyncio.TaskGroup) -> list[asyncio.Task[None]]:
-        return [stages.create_task(self._write_all()) for _ in range(WRITERS)]
+        """The writers; the list grows with them."""
+        self._stages = stages
+        self._add_writers()
+        return self._tasks
+
+    def _add_writers(self) -> None:
+        self._tasks[:] = [task for task in self._tasks if not task.done()]
+        while self._writers < self._width.now:
+            self._writers += 1
+            self._tasks.append(self._stages.create_task(self._write_all()))
 
     def stop(self, writers: Sequence[asyncio.Task[None]]) -> None:
         """End the writers, all but those that wait for an answer: these end with it."""
@@ -70,12 +86,28 @@ class Writing:
                 writer.cancel()
 
     async def _write_all(self) -> None:
-        while (found := await self.batches.get()) is not None:
-            page, batch = found
-            for one in batch.chain():
-                await self._writer.write(page, one)
-                if self.course.stopping:
-                    return
+        while (found := await self.batches.take()) is not None:
+            (page, batch), weight = found
+            began = self.sender.clock()
+            one: Batch | None = batch
+            try:
+                while one is not None:
+                    await self._writer.write(page, one)
+                    if self.course.stopping:
+                        return
+                    one = one.then
+            finally:
+                self.batches.release(weight)
+            if self._width.done(began, batch.units, self._busy):
+                self._add_writers()
+            if self._writers > self._width.now:
+                self._writers -= 1
+                return
+
+    @property
+    def _busy(self) -> bool:
+        """Whether batches wait for a writer, and no writer for its turn."""
+        return len(self.batches) > 0 and not self.budget.waiting and not self.reads.waiting
 
 
 @dataclass(slots=True)
@@ -90,9 +122,8 @@ class Putting:
         content, rows, units = batch.content, len(batch.positions), batch.units
         refused = 0
         while True:
-            sent = content
 
-            def read(body: bytes, sent: bytes | memoryview = sent) -> BatchWriteAnswer:
+            def read(body: bytes, sent: bytes | memoryview = content) -> BatchWriteAnswer:
                 return target.batching.checked(sent, read_batch_write(body))
 
             try:
@@ -131,4 +162,10 @@ class Putting:
 
 def _used(answer: BatchWriteAnswer, estimate: float) -> float:
     """What a write used, as the server says, if it does."""
-    return sum(c.units for c in answer.consumed_capacity) if answer.consumed_capacity else estimate
+    match answer.consumed_capacity:
+        case None | []:
+            return estimate
+        case [of_one_table]:
+            return of_one_table.units
+        case several:
+            return sum(one.units for one in several)

@@ -14,6 +14,7 @@ from ddbetl.plan.options import PercentRate, Rate, UnitRate, Unlimited
 # Units per second that an account allows an on-demand table by default, in most regions.
 # Source: DynamoDB Developer Guide, "Quotas: Throughput default quotas".
 DEFAULT_QUOTA = 40_000
+QUOTA = "default quota"
 # Units per second that a new on-demand table takes at once. Source: ibid., "On-demand capacity mode".
 NEW_READS = 12_000
 NEW_WRITES = 4_000
@@ -46,6 +47,13 @@ def resolve(rate: Rate, table: TableDescription | NewTable | None, direction: st
             return Budget(float(percent) * base / 100, f"{percent:f}% of {base:,} {unit} ({what})")
 
 
+def capacity(table: TableDescription, direction: str) -> tuple[int, str] | None:
+    """What a table takes a second, and what that is; None of an on-demand table of which nothing but the quota is
+    known."""
+    found = _base(table, direction)
+    return found if found[1] != QUOTA else None
+
+
 def _of_index(table: TableDescription | NewTable, name: str | None) -> tuple[int, str] | None:
     """The read units of a provisioned index of its own; None where the table's count."""
     if isinstance(table, NewTable) or table.on_demand:
@@ -69,4 +77,4 @@ def _base(table: TableDescription | NewTable, direction: str) -> tuple[int, str]
         return warm, "warm throughput"
     if limit:
         return limit, "on-demand maximum"
-    return DEFAULT_QUOTA, "default quota"
+    return DEFAULT_QUOTA, QUOTA

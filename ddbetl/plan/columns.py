@@ -38,8 +38,12 @@ def projection(analysis: Analysis, typer: Typer) -> Projection:
                 analysis.error("E0208", "* stands in SELECT twice", span, "leave one of them out")
             case ast.Star():
                 star = _star(analysis, item)
+                replaced: set[str | None] = set()
                 for replacement in item.replace:
-                    found = _column(analysis, typer, replacement, seen, replaces=True)
+                    name = _column_name(replacement)
+                    # Of a name that is replaced twice, _star has told.
+                    found = _column(analysis, typer, replacement, {} if name in replaced else seen, replaces=True)
+                    replaced.add(name)
                     columns += [found] if found is not None else []
                 for rename in item.rename:
                     _name_once(analysis, seen, rename.new.name, rename.new.span)

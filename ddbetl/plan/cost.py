@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from ddbetl.plan.budget import EVENTUAL_BYTES, STRONG_BYTES
 from ddbetl.plan.catalog import Connection, NewTable, Site, TableDescription
-from ddbetl.plan.pace import Faster, Load, Pace, pace
+from ddbetl.plan.pace import Faster, Load, Pace, Work, pace
 from ddbetl.plan.physical import PhysicalPlan, QueryExec, ReadExec, ScanExec, WriteExec
 from ddbetl.plan.prices import MILLION, Prices
 from ddbetl.plan.samples import NOTHING, Range, Sample, Samples, exactly, rows_of
@@ -44,7 +44,8 @@ class Estimate:
     """A job before it begins; None where something is not known.
 
     ``items``: that are read; ``rows``: that are written. ``read_seconds``: of reading at its budgets alone. ``pace``:
-    the whole time, and what limits it. ``sampled``: items that were read to know more, for ``sample_units``.
+    the whole time, and what limits it. ``sampled``: items that were read to know more, for ``sample_units``. ``work``:
+    what the time comes from.
     """
 
     items: Range | None
@@ -58,6 +59,7 @@ class Estimate:
     assumptions: tuple[str, ...] = ()
     sampled: int = 0
     sample_units: float = 0.0
+    work: Work | None = None
 
     @property
     def dollars(self) -> Range | None:
@@ -115,6 +117,7 @@ def estimate(
             more.append(Load("compare", plan.write, written.reads, plan.write.reads.units))
         charges += [_charge(plan, load, sites, prices) for load in more]
         loads += more
+    work = Work(plan, tuple(loads), items)
     seconds = [load.units.expected / load.budget for load in loads[: len(reading)] if load.budget is not None]
     return Estimate(
         items,
@@ -124,11 +127,21 @@ def estimate(
         written.writes if written is not None else None,
         written.reads if written is not None else None,
         tuple(charges),
-        pace(plan, loads, items) if read_units.expected else None,
+        pace(work) if read_units.expected else None,
         tuple(dict.fromkeys(assumptions)),
         samples.items if samples is not None else 0,
         samples.cost if samples is not None else 0.0,
+        work,
     )
+
+
+def expected_work(plan: PhysicalPlan) -> Work:
+    """What a job is expected to use; nothing where nobody knows."""
+    if (found := estimate(plan).work) is not None:
+        return found
+    loads = [Load("read", read, NOTHING, read.budget.units) for read in plan.scans]
+    loads += [Load("write", plan.write, NOTHING, plan.write.budget.units)] if plan.write is not None else []
+    return Work(plan, tuple(loads), NOTHING)
 
 
 def sampling_cost(plan: PhysicalPlan, items: int) -> float | None:
@@ -203,11 +216,18 @@ def _one_item(read: QueryExec) -> bool:
 
 
 def _uncounted(plan: PhysicalPlan, sources: Sequence[Source]) -> list[str]:
-    names = [read.table.name for read, source in zip(plan.scans, sources, strict=True) if source.uncounted]
-    if not names:
-        return []
-    which = f"{names[0]} is" if len(names) == 1 else f"{len(names)} tables are"
-    return [f"{which} empty or too new to be counted"]
+    tables = [read.table for read, source in zip(plan.scans, sources, strict=True) if source.uncounted]
+    # A server may count the items and not their bytes.
+    without = [table.name for table in tables if table.description is not None and table.description.items]
+    empty = [table.name for table in tables if table.name not in without]
+    said = []
+    if empty:
+        which = f"{empty[0]} is" if len(empty) == 1 else f"{len(empty)} tables are"
+        said.append(f"{which} empty or too new to be counted")
+    if without:
+        which = without[0] if len(without) == 1 else f"{len(without)} tables"
+        said.append(f"the size of {which} is not known")
+    return [", and ".join(said)] if said else []
 
 
 def _rows(plan: PhysicalPlan, sources: Sequence[Source], samples: Samples | None, assumptions: list[str]) -> Range:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from decimal import Decimal
 from itertools import zip_longest
 from typing import Any
 
@@ -22,17 +23,24 @@ from ddbetl.plan.cost import estimate
 from ddbetl.plan.explain_target import budget_text, place_text, site_json
 from ddbetl.plan.layout import WIDTH, columns, duration, rate, size, wrapped
 from ddbetl.plan.logical import parts
+from ddbetl.plan.options import RejectLimit
 from ddbetl.plan.physical import PhysicalPlan, QueryExec, ReadExec, ScanExec, requests
 from ddbetl.plan.prices import Prices
 from ddbetl.plan.queries import query_without_errors
 from ddbetl.plan.samples import Samples
 from ddbetl.plan.time_calls import CATEGORY, TimeCall, calls, one_line, time_calls
+from ddbetl.plan.traffic import Traffic, budget_json, of_index
+from ddbetl.plan.traffic import as_json as traffic_json
+from ddbetl.plan.traffic import section as in_use
+from ddbetl.source import SourceText, Span
 from ddbetl.syntax import ast
 from ddbetl.syntax.formatter import format_expression, format_identifier
 
 __all__ = ["as_json", "as_text", "duration", "size"]
 
 SCHEMA_VERSION = 1
+# However many rows are rejected, the run goes on.
+NO_LIMIT = RejectLimit(percent=Decimal(100))
 # A longer filter is shown once, as it is sent.
 LONGEST_FILTER = 320
 # Columns that a line about a call's fast path may have.
@@ -63,14 +71,16 @@ def as_json(
     sites: Mapping[Connection, Site],
     prices: Prices | None = None,
     samples: Samples | None = None,
+    traffic: Traffic | None = None,
 ) -> dict[str, Any]:
     """The plan as a JSON value."""
     return {
         "ddbetl_explain": SCHEMA_VERSION,
         "fingerprint": plan.fingerprint,
+        "spec": plan.logical.source.text,
         "parameters": dict(plan.logical.parameters),
         "lets": dict(plan.logical.lets),
-        "sources": [_scan_json(scan, sites) for scan in plan.scans],
+        "sources": [_scan_json(scan, sites, traffic) for scan in plan.scans],
         "where": None
         if plan.transform.predicate is None
         else {
@@ -105,18 +115,27 @@ def as_json(
         ],
         "limit": plan.limit,
         "on_error": plan.on_error,
+        "max_rejects": str(plan.logical.max_rejects),
         "time_zone": plan.logical.settings.zone.name,
-        "target": None if plan.write is None else explain_target.as_json(plan.write, sites),
+        "target": None if plan.write is None else explain_target.as_json(plan.write, sites, traffic),
+        "traffic": traffic_json(traffic),
         "estimate": explain_cost.as_json(estimate(plan, sites, prices, samples), prices),
         "warnings": [
-            {"code": w.code, "message": w.message, "hint": w.hint}
-            | ({} if w.span is None else {"line": (w.source or plan.logical.source).position(w.span.start)[0]})
+            {"code": w.code, "message": w.message, "hint": w.hint} | _line(w.source or plan.logical.source, w.span)
             for w in plan.warnings
         ],
     }
 
 
-def _scan_json(scan: ReadExec, sites: Mapping[Connection, Site]) -> dict[str, Any]:
+def _line(source: SourceText, span: Span | None) -> dict[str, Any]:
+    """The line of a place."""
+    if span is None:
+        return {}
+    number, _ = source.position(span.start)
+    return {"line": number, "text": source.line(number)}
+
+
+def _scan_json(scan: ReadExec, sites: Mapping[Connection, Site], traffic: Traffic | None) -> dict[str, Any]:
     description = scan.table.description
     return {
         "table": scan.table.name,
@@ -130,7 +149,7 @@ def _scan_json(scan: ReadExec, sites: Mapping[Connection, Site]) -> dict[str, An
         "index": scan.index.name if isinstance(scan, QueryExec) and scan.index is not None else None,
         "request": json.loads(scan.request),
         "queries": [json.loads(one) for one in scan.requests] if isinstance(scan, QueryExec) else None,
-        "budget": {"units_per_second": scan.budget.units, "basis": scan.budget.basis},
+        "budget": budget_json(scan.budget, scan.table, "read", None if of_index(scan) else traffic),
     }
 
 
@@ -142,30 +161,33 @@ def as_text(
     sites: Mapping[Connection, Site],
     prices: Prices | None = None,
     samples: Samples | None = None,
+    width: int = WIDTH,
+    traffic: Traffic | None = None,
 ) -> str:
-    """The plan as a page of text."""
+    """The plan as a page of text, laid out for so many columns."""
     sections = [
-        _headline(plan),
-        _sources(plan, sites),
-        _read(plan),
-        _compute(plan),
-        _write(plan, sites),
-        explain_cost.section(estimate(plan, sites, prices, samples), prices),
+        _headline(plan, width),
+        _sources(plan, sites, width),
+        _read(plan, width),
+        _compute(plan, width),
+        _write(plan, sites, width),
+        in_use(plan, traffic, width),
+        explain_cost.section(estimate(plan, sites, prices, samples), prices, width),
     ]
     if plan.warnings:
         sections.append("WARNINGS\n\n" + render(plan.logical.source, plan.warnings))
     return "\n\n".join(section for section in sections if section)
 
 
-def _headline(plan: PhysicalPlan) -> str:
+def _headline(plan: PhysicalPlan, width: int) -> str:
     count = len(plan.scans)
     sources = plan.scans[0].table.name if count == 1 else f"{count} tables"
     target = plan.write.table.name if plan.write is not None else "no target: ddbetl preview shows the rows"
     said = [f"{name} = {value}" for name, value in (*plan.logical.parameters, *plan.logical.lets)]
-    return "\n".join([f"{sources} → {target}", *(wrapped(", ".join(said), WIDTH) if said else ())])
+    return "\n".join([f"{sources} → {target}", *(wrapped(", ".join(said), width) if said else ())])
 
 
-def _sources(plan: PhysicalPlan, sites: Mapping[Connection, Site]) -> str:
+def _sources(plan: PhysicalPlan, sites: Mapping[Connection, Site], width: int) -> str:
     if any(scan.table.description is None for scan in plan.scans):
         rows = [(s.table.name, str(s.table.connection), budget_text(s.budget)) for s in plan.scans]
         return f"SOURCES  offline: the tables were not looked up\n{columns(_without_empty(rows))}"
@@ -196,7 +218,14 @@ def _sources(plan: PhysicalPlan, sites: Mapping[Connection, Site]) -> str:
         segments = sum(s.segments for s in plan.scans)
         rows_.append((f"{len(plan.scans)} tables", f"{items:,}", size(volume), str(segments), "", "", ""))
     title = f"SOURCES  {'; '.join(dict.fromkeys(places))}".rstrip()
-    return f"{title}\n{columns(rows_, right=(1, 2, 3, 4))}"
+    page = columns(rows_, right=(1, 2, 3, 4))
+    if max(map(len, page.split("\n"))) > width:
+        # What the budgets come from, once below the table.
+        known = dict.fromkeys(row[4:6] for row in rows_[1:] if row[5])
+        below = [("units/s" if not number else "", *one) for number, one in enumerate(known)]
+        page = columns([(*row[:5], row[6]) for row in rows_], right=(1, 2, 3, 4))
+        page += f"\n{columns(below, right=(1,), wrap=2, width=width)}" if below else ""
+    return f"{title}\n{page}"
 
 
 def _without_empty(rows: Sequence[tuple[str, ...]]) -> list[tuple[str, ...]]:
@@ -209,12 +238,12 @@ def _without_empty(rows: Sequence[tuple[str, ...]]) -> list[tuple[str, ...]]:
 MOST_KEYS = 5
 
 
-def _read(plan: PhysicalPlan) -> str:
+def _read(plan: PhysicalPlan, width: int) -> str:
     """How the tables are read, once for those that are read in the same way."""
     ways: dict[tuple[str, ...], list[ReadExec]] = {}
     for scan in plan.scans:
         ways.setdefault(tuple(json.dumps(_fixed(one)) for one in requests(scan)), []).append(scan)
-    return "\n\n".join(_way(plan, scans, alone=len(ways) == 1) for scans in ways.values())
+    return "\n\n".join(_way(plan, scans, width, alone=len(ways) == 1) for scans in ways.values())
 
 
 def _fixed(request: str) -> dict[str, Any]:
@@ -222,7 +251,7 @@ def _fixed(request: str) -> dict[str, Any]:
     return {name: value for name, value in json.loads(request).items() if name != "TableName"}
 
 
-def _way(plan: PhysicalPlan, scans: Sequence[ReadExec], *, alone: bool) -> str:
+def _way(plan: PhysicalPlan, scans: Sequence[ReadExec], width: int, *, alone: bool) -> str:
     scan = scans[0]
     request = _fixed(scan.request)
     rows = [("the server sends", _attributes(request)), *_server_filter(plan, request), *_nearly(plan, scan)]
@@ -233,12 +262,12 @@ def _way(plan: PhysicalPlan, scans: Sequence[ReadExec], *, alone: bool) -> str:
         beside = "the table"
     tables = "" if alone else f" of {', '.join(one.table.name for one in scans)}"
     consistency = "strongly consistent" if plan.logical.consistent_read else "eventually consistent"
-    (first, *more) = wrapped(f"{title}{tables}, full pages, {consistency}", WIDTH - len("READ  "))
-    page = "\n      ".join([f"READ  {first}", *more]) + f"\n{columns(rows, wrap=1)}"
+    (first, *more) = wrapped(f"{title}{tables}, full pages, {consistency}", width - len("READ  "))
+    page = "\n      ".join([f"READ  {first}", *more]) + f"\n{columns(rows, wrap=1, width=width)}"
     expressions = list(_request(request).items())
     if expressions:
         which = "each" if scan.segments == 1 or isinstance(scan, ScanExec) else "the first"
-        page += f"\n  with {which} request, beside {beside}:\n{columns(expressions, wrap=1)}"
+        page += f"\n  with {which} request, beside {beside}:\n{columns(expressions, wrap=1, width=width)}"
     return page
 
 
@@ -337,7 +366,7 @@ def _request(request: Mapping[str, Any]) -> dict[str, str]:
     return said
 
 
-def _compute(plan: PhysicalPlan) -> str:
+def _compute(plan: PhysicalPlan, width: int) -> str:
     rows: list[tuple[str, ...]] = []
     transform = plan.transform
     roots = [column.expression for column in transform.projection.columns]
@@ -359,9 +388,9 @@ def _compute(plan: PhysicalPlan) -> str:
     title = "COMPUTE"
     if any(call.function.category == CATEGORY for root in roots for call in calls(root)):
         title += f"  texts without an offset are read in {plan.logical.settings.zone.name}"
-    page = f"{title}\n{columns(rows, wrap=1)}"
+    page = f"{title}\n{columns(rows, wrap=1, width=width)}"
     if told := _time_calls(plan):
-        page += f"\n  of the calls that read, write or calculate times:\n{columns(_call_rows(told))}"
+        page += f"\n  of the calls that read, write or calculate times:\n{columns(_call_rows(told, width))}"
     if not transform.statement.filters or not transform.statement.projects:
         page += "\n  so every row goes by reference: in Python, exact, but more than ten times slower"
         reasons = "; ".join(dict.fromkeys(reason for root in slow for reason in _why_slow(root)))
@@ -369,9 +398,9 @@ def _compute(plan: PhysicalPlan) -> str:
     return page
 
 
-def _call_rows(told: Sequence[TimeCall]) -> list[tuple[str, str]]:
-    said = [wrapped(call.said, LONGEST_REASON) for call in told]
-    room = WIDTH - 4 - max(len(line) for lines in said for line in lines)
+def _call_rows(told: Sequence[TimeCall], width: int) -> list[tuple[str, str]]:
+    said = [wrapped(call.said, min(LONGEST_REASON, width // 2)) for call in told]
+    room = width - 4 - max(len(line) for lines in said for line in lines)
     return [
         row
         for call, lines in zip(told, said, strict=True)
@@ -386,14 +415,17 @@ def _why_slow(root: Expression) -> Iterator[str]:
             yield from (c.implementation.slow_because for c in call.candidates if c.implementation.slow_because)
 
 
-def _write(plan: PhysicalPlan, sites: Mapping[Connection, Site]) -> str:
+def _write(plan: PhysicalPlan, sites: Mapping[Connection, Site], width: int) -> str:
     rows: list[tuple[str, str]] = []
     if plan.write is not None:
         rows += explain_target.lines(plan.write, sites)
         effect = {"REJECT": "goes to the rejects", "FAIL": "stops the run", "SKIP": "is left out"}
-        rows.append(("a failing row", effect[plan.on_error]))
+        most = plan.logical.max_rejects
+        stops = f"; a run that rejects more than {most} stops" if plan.on_error == "REJECT" and most != NO_LIMIT else ""
+        rows.append(("a failing row", f"{effect[plan.on_error]}{stops}"))
     if plan.limit is not None:
         rows.append(("limit", f"{plan.limit:,} row{'' if plan.limit == 1 else 's'}"))
     if not rows:
         return ""
-    return f"{explain_target.title(plan.write) if plan.write is not None else 'ROWS'}\n{columns(rows, wrap=1)}"
+    title = explain_target.title(plan.write) if plan.write is not None else "ROWS"
+    return f"{title}\n{columns(rows, wrap=1, width=width)}"

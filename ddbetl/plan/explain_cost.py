@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from ddbetl.plan.cost import Estimate
-from ddbetl.plan.layout import columns, duration
+from ddbetl.plan.layout import columns, duration, wrapped
 from ddbetl.plan.prices import Prices
 from ddbetl.plan.samples import NOTHING, Range
 
@@ -20,18 +20,23 @@ SAMPLING = "--sample N measures them"
 CENT = 0.01
 
 
-def section(found: Estimate, prices: Prices | None) -> str:
+def section(found: Estimate, prices: Prices | None, width: int) -> str:
     """The section of the page; empty where nothing is known."""
     if found.read_units is None and not found.assumptions:
         return ""
     if found.read_units is None or not found.read_units.expected:
-        return f"ESTIMATE  {found.assumptions[0] if found.assumptions else 'nothing is read'}\n  ({COUNTED})"
+        if not found.assumptions:
+            return f"ESTIMATE  nothing is read\n  ({COUNTED})"
+        hint = "" if found.sampled else f"\n  {SAMPLING}"
+        return f"ESTIMATE  {found.assumptions[0]}\n  ({COUNTED}){hint}"
     basis = COUNTED
     if found.sampled:
         items = "1 item" if found.sampled == 1 else f"{found.sampled:,} items"
         basis = f"from a sample of {items}, which cost {count_text(found.sample_units)} read units"
     rows = [row for row in _lines(found, prices) if row[1]]
-    return f"ESTIMATE  {basis}\n{columns(rows, wrap=1)}"
+    (first, *more) = wrapped(basis, width - len("ESTIMATE  "))
+    head = "\n          ".join([f"ESTIMATE  {first}", *more])
+    return f"{head}\n{columns(rows, wrap=1, width=width)}"
 
 
 def _lines(found: Estimate, prices: Prices | None) -> Iterator[tuple[str, str]]:
@@ -83,7 +88,7 @@ def _money(found: Estimate, prices: Prices | None) -> str:
 
 def count_text(value: float) -> str:
     """A number of units or items: whole, but for a few."""
-    return f"{value:,.0f}" if value >= 10 or value == int(value) else f"{value:,.1f}"
+    return f"{value:,.0f}" if value >= 10 or value == int(value) else f"{value:,.1f}".removesuffix(".0")
 
 
 def _range(found: Range | None) -> str:

@@ -7,12 +7,13 @@ nothing but itself: no script, no font, no picture from elsewhere.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from ddbetl.plan.explain_cost import CENT, count_text
-from ddbetl.plan.explain_picture import FAILING, picture
+from ddbetl.plan.explain_picture import picture
 from ddbetl.plan.explain_style import STYLE
+from ddbetl.plan.explain_target import ABSENT, COLLISIONS, EFFECTS
 from ddbetl.plan.layout import duration, rate, size
 from ddbetl.plan.markup import Markup, joined, tag
 from ddbetl.plan.time_calls import one_line
@@ -36,18 +37,22 @@ def page(value: Json) -> str:
         tag("style", Markup(STYLE)),
     )
     parts = [
-        tag("header", tag("h1", title), *_settings(value), _tiles(value["estimate"])),
         tag("div", picture(value), class_="picture"),
         *_warnings(value["warnings"]),
-        *_section("Sources", _sources(value["sources"])),
+        *_section("Estimate", *_estimate(value["estimate"])),
+        *_section("Sources", *_sources(value["sources"])),
         *_section("Read", *_requests(value["sources"])),
         *_section("Compute", *_computed(value)),
         *_section("Write", *_written(value)),
-        *_section("Budgets", _budgets(value)),
-        *_section("Estimate", *_estimate(value["estimate"])),
-        tag("footer", f"ddbetl explain. Fingerprint of the plan: {value['fingerprint']}"),
+        *_section("Traffic", *_traffic(value)),
+        *_section("Spec", _spec(value["spec"], value["warnings"])),
     ]
-    body = tag("body", tag("main", *(joined(part, "\n") for part in parts)))
+    body = tag(
+        "body",
+        tag("header", tag("h1", title), *_settings(value), _tiles(value)),
+        tag("main", *(joined(part, "\n") for part in parts)),
+        tag("footer", f"ddbetl explain. Fingerprint of the plan: {value['fingerprint']}"),
+    )
     return f"<!doctype html>\n{tag('html', head, Markup(chr(10)), body, lang='en')}\n"
 
 
@@ -71,38 +76,52 @@ def _section(title: str, *content: Markup) -> Iterator[Markup]:
     """A section; none where there is nothing to say."""
     found = [part for part in content if part]
     if found:
-        yield tag("section", tag("h2", title), *found)
+        name = title.lower()
+        yield tag("section", tag("h2", title, id=name), *found, aria_labelledby=name)
 
 
-def _table(heads: Sequence[str], rows: Sequence[Sequence[str]], right: tuple[int, ...] = ()) -> Markup:
-    """A table without the columns that are empty in all rows; ``right`` are columns of numbers."""
+def _table(
+    heads: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    right: tuple[int, ...] = (),
+    short: tuple[int, ...] = (),
+    last: Sequence[str] = (),
+) -> Markup:
+    """A table without the columns that are empty in all rows. ``right``: columns of numbers; ``short``: columns that
+    are not broken; ``last``: a row of totals."""
     if not rows:
         return Markup()
     kept = [i for i in range(len(heads)) if any(row[i] for row in rows)]
 
-    def line(kind: str, cells: Sequence[str]) -> Markup:
-        return tag("tr", *(tag(kind, cells[i], class_="number" if i in right else None) for i in kept))
+    def cell(i: int, said: str, kind: str, scope: str | None) -> Markup:
+        return tag(kind, said, scope=scope, class_="number" if i in right else "short" if i in short else None)
 
-    body = tag("tbody", *(line("td", row) for row in rows))
-    return tag("div", tag("table", tag("thead", line("th", heads)), body), class_="wide")
+    def line(cells: Sequence[str]) -> Markup:
+        first, *others = kept
+        named = cell(first, cells[first], "th", "row")
+        return tag("tr", named, *(cell(i, cells[i], "td", None) for i in others))
+
+    head = tag("tr", *(cell(i, heads[i], "th" if heads[i] else "td", "col" if heads[i] else None) for i in kept))
+    foot = tag("tfoot", line(last)) if last else Markup()
+    return tag("div", tag("table", tag("thead", head), tag("tbody", *map(line, rows)), foot), class_="wide")
 
 
-def _facts(rows: Sequence[tuple[str, str]]) -> Markup:
-    """Names and what is said of each."""
-    found = [(name, said) for name, said in rows if said]
-    return tag("dl", *(joined(tag("dt", name), tag("dd", said)) for name, said in found)) if found else Markup()
+def _facts(rows: Sequence[tuple[str, ...]]) -> Markup:
+    """Names, and after each what is said of it, which may be several things; without those of which nothing is."""
+    found = [(name, *filter(None, said)) for name, *said in rows]
+    lines = [joined(tag("dt", name), *(tag("dd", one) for one in said)) for name, *said in found if said]
+    return tag("dl", *lines) if lines else Markup()
 
 
 def _warnings(found: Sequence[Json]) -> Iterator[Markup]:
-    if not found:
-        return
     cards = []
     for warning in found:
-        line = f" line {warning['line']}" if "line" in warning else ""
+        line = tag("span", f" line {warning['line']}", class_="quiet") if "line" in warning else Markup()
+        quoted = tag("pre", warning["text"].strip()) if warning.get("text") else Markup()
         hint = tag("p", warning["hint"], class_="hint") if warning["hint"] else Markup()
-        head = tag("p", tag("strong", warning["code"]), tag("span", line, class_="quiet"))
-        cards.append(tag("div", head, tag("p", warning["message"]), hint, class_="warning"))
-    yield tag("section", tag("h2", "Warnings"), *cards)
+        head = tag("p", tag("strong", warning["code"]), line)
+        cards.append(tag("div", head, tag("p", warning["message"]), quoted, hint, class_="warning"))
+    yield from _section("Warnings", *cards)
 
 
 def _place(value: Json) -> str:
@@ -114,21 +133,40 @@ def _number(value: float | None) -> str:
     return "" if value is None else count_text(value)
 
 
-def _sources(sources: Sequence[Json]) -> Markup:
+def _rate(value: float | None) -> str:
+    return "" if value is None else rate(value)
+
+
+def _sources(sources: Sequence[Json]) -> Iterator[Markup]:
+    """The tables that are read; a place that all of them share stands above."""
+    places = [_place(source) for source in sources]
+    shared = len({*places}) == 1
+    if any(source["items"] is None for source in sources):
+        yield tag("p", "Offline: the tables were not looked up.", class_="quiet")
+    elif shared and places[0]:
+        yield tag("p", places[0], class_="quiet")
     rows = [
         (
             source["table"],
-            _place(source),
+            "" if shared else place,
             source["billing"] or "",
             _number(source["items"]),
             "" if source["bytes"] is None else size(source["bytes"]),
             f"{source['operation']}{'' if source['index'] is None else ' of ' + source['index']}",
             _number(source["segments"]),
+            _rate(source["budget"]["units_per_second"]),
+            source["budget"]["basis"],
         )
-        for source in sources
+        for source, place in zip(sources, places, strict=True)
     ]
-    heads = ("Table", "Place", "Billing", "Items", "Size", "Read by", "Segments or queries")
-    return _table(heads, rows, right=(3, 4, 6))
+    kinds = {source["operation"] for source in sources}
+    pieces = "Segments" if kinds == {"Scan"} else "Queries" if kinds == {"Query"} else "Segments, queries"
+    heads = ("Table", "Place", "Billing", "Items", "Size", "Read by", pieces, "Units a second", "Read budget")
+    total: tuple[str, ...] = ()
+    if len(sources) > 1 and all(source["items"] is not None for source in sources):
+        items, volume, read_in = (sum(source[name] for source in sources) for name in ("items", "bytes", "segments"))
+        total = (f"{len(sources):,} tables", "", "", _number(items), size(volume), "", _number(read_in), "", "")
+    yield _table(heads, rows, right=(3, 4, 6, 7), last=total)
 
 
 def _requests(sources: Sequence[Json]) -> Iterator[Markup]:
@@ -148,6 +186,18 @@ def _requests(sources: Sequence[Json]) -> Iterator[Markup]:
         yield tag("details", tag("summary", f"{count}{of}"), tag("pre", _pretty(shown)))
 
 
+def _spec(text: str, warnings: Sequence[Json]) -> Markup:
+    """The spec with numbered lines; those that are warned of stand out."""
+    lines = text.rstrip("\n").split("\n")
+    marked = {(warning["line"], warning["text"]) for warning in warnings if "line" in warning}
+    digits = len(str(len(lines)))
+    shown = []
+    for number, line in enumerate(lines, 1):
+        said = joined(tag("span", f"{number:>{digits}}  ", class_="quiet"), line)
+        shown.append(tag("mark", said) if (number, line) in marked else said)
+    return tag("pre", *(joined(line, "\n") for line in shown), class_="spec")
+
+
 def _pretty(value: object) -> str:
     return json.dumps(value, indent=2, ensure_ascii=False)
 
@@ -161,11 +211,13 @@ def _computed(value: Json) -> Iterator[Markup]:
             ("*", "every other attribute" if any(star.values()) else "every attribute", "", "", "copied unchanged")
         )
         rows += [(name, "EXCLUDE", "", "", "left out") for name in star["exclude"]]
-        rows += [(new, f"{old}, by RENAME", "ANY", "", "copied unchanged") for old, new in star["rename"].items()]
+        rows += [(new, f"{old}, by RENAME", "any type", "", "copied unchanged") for old, new in star["rename"].items()]
     for column in value["columns"]:
         missing = "may be missing" if column["nullable"] else "always there"
-        rows.append((column["name"], one_line(column["expression"]), column["type"], missing, column["how"]))
-    yield _table(("Column", "Expression", "Type", "Presence", "How"), [(*_coded(row[:2]), *row[2:]) for row in rows])
+        type_ = "any type" if column["type"] == "ANY" else column["type"]
+        rows.append((column["name"], one_line(column["expression"]), type_, missing, column["how"]))
+    heads = ("Column", "Expression", "Type", "Presence", "How")
+    yield _table(heads, [(*_coded(row[:2]), *row[2:]) for row in rows], short=(2, 3, 4))
     if value["time_calls"]:
         calls = [
             (tag("code", one_line(call["call"])), "yes" if call["fast_path"] else "no", call["slow_because"] or "")
@@ -179,6 +231,10 @@ def _coded(cells: Sequence[str]) -> Iterator[Markup]:
     return (tag("code", cell) for cell in cells)
 
 
+# What happens to a row whose expression fails.
+FAILING = {"REJECT": "goes to the rejects", "FAIL": "stops the run", "SKIP": "is left out"}
+
+
 def _written(value: Json) -> Iterator[Markup]:
     target, on_error = value["target"], str(value["on_error"])
     limit = "" if value["limit"] is None else f"{value['limit']:,} row{'' if value['limit'] == 1 else 's'}"
@@ -190,7 +246,13 @@ def _written(value: Json) -> Iterator[Markup]:
     if create is not None:
         units = f", {create['read_units']:,} rcu, {create['write_units']:,} wcu" if create["read_units"] else ""
         made = f"is made by the run, after a question: {create['billing']}{units}"
-    costs = target["units_per_row"]
+    costs, budget, reads = target["units_per_row"], target["budget"], target["reads"]
+    action, newest = target["action"], target["newest"]
+    effect = EFFECTS.get(action, "")
+    if newest:
+        effect = f"is replaced where the row's {newest} is greater, or it has no {newest}; else it stays"
+    collisions, most = target["collisions"], value["max_rejects"]
+    stops = f"; a run that rejects more than {most} stops" if on_error == "REJECT" and most != "100%" else ""
     yield _facts(
         [
             ("Target", target["table"]),
@@ -198,30 +260,48 @@ def _written(value: Json) -> Iterator[Markup]:
             ("Is missing", made),
             ("Key", ", ".join(f"{key['name']} {key['type']}" for key in target["key"])),
             ("Request", target["request"]),
-            ("Action", target["action"]),
-            ("Newest by", target["newest"] or ""),
+            ("Action", action),
+            ("An existing item", effect),
+            ("A missing item", ABSENT.get(action, "")),
+            ("Write budget", _budget(budget)),
+            ("Read budget", f"{_budget(reads)}; to compare an existing item" if reads is not None else ""),
             ("Indexes", ", ".join(target["indexes"])),
             ("A row costs", "" if costs is None else f"{_units(costs, 'write')} for each KB, at most"),
             ("Expires by", target["ttl_attribute"] or ""),
             ("Time to live", "is switched on by the run, after a question" if target["switches_on_ttl"] else ""),
-            ("Collisions", target["collisions"] or f"not possible, or harmless: {target['no_collisions']}"),
-            ("A failing row", FAILING.get(on_error, on_error)),
+            (
+                "Collisions",
+                f"not possible, or harmless: {target['no_collisions']}"
+                if collisions is None
+                else COLLISIONS.get(collisions, "are counted"),
+            ),
+            ("A failing row", FAILING.get(on_error, on_error) + stops),
             ("Limit", limit),
         ]
     )
 
 
-def _budgets(value: Json) -> Markup:
-    rows = [(source["table"], "read", source["budget"]) for source in value["sources"]]
+def _budget(found: Json) -> str:
+    units = found["units_per_second"]
+    return found["basis"] if units is None else f"{rate(units)} units a second, {found['basis']}"
+
+
+def _traffic(value: Json) -> Iterator[Markup]:
+    """How much of the tables others use, where that was asked."""
+    if (traffic := value["traffic"]) is None:
+        return
+    budgets = [(source["table"], "read", source["budget"]) for source in value["sources"]]
     if (target := value["target"]) is not None:
-        rows.append((target["table"], "write", target["budget"]))
+        budgets.append((target["table"], "write", target["budget"]))
         if target["reads"] is not None:
-            rows.append((target["table"], "compare", target["reads"]))
-    said = [
-        (table, what, "" if found["units_per_second"] is None else rate(found["units_per_second"]), found["basis"])
-        for table, what, found in rows
-    ]
-    return _table(("Table", "To", "Units a second", "Basis"), said, right=(2,))
+            budgets.append((target["table"], "read", target["reads"]))
+    known = [(table, what, _rate(budget["in_use"])) for table, what, budget in budgets if budget["in_use"] is not None]
+    if known:
+        when = f"As CloudWatch has counted in the last {traffic['seconds'] // 60} minutes."
+        yield tag("p", when, class_="quiet")
+        yield _table(("Table", "To", "Units a second"), known, right=(2,))
+    for why in traffic["unknown"]:
+        yield tag("p", f"Not known{' of other tables' if known else ''}: {why}.", class_="quiet")
 
 
 # The estimate
@@ -233,7 +313,7 @@ def _units(count: float, direction: str) -> str:
 
 
 def _dollars(value: float) -> str:
-    return f"${value:,.2f}" if value >= CENT else "less than $0.01" if value else "$0"
+    return f"${value:,.2f}" if value >= CENT else "< $0.01" if value else "$0"
 
 
 def _seconds(value: float) -> str:
@@ -241,65 +321,84 @@ def _seconds(value: float) -> str:
 
 
 _MEASURES = (
+    ("dollars", "Dollars", _dollars),
+    ("seconds", "Time", _seconds),
     ("items", "Items read", count_text),
     ("rows", "Rows", count_text),
     ("reading", "Read units", count_text),
     ("writing", "Write units", count_text),
     ("comparing", "Read units to compare", count_text),
-    ("dollars", "Dollars", _dollars),
-    ("seconds", "Time", _seconds),
 )
 
 
-def _tiles(estimate: Json) -> Markup:
+def _tiles(value: Json) -> Markup:
     """What matters most, in large."""
+    estimate = value["estimate"]
     tiles = []
+    if count := len(value["warnings"]):
+        codes = ", ".join(dict.fromkeys(warning["code"] for warning in value["warnings"]))
+        tiles.append(_tile("Warnings", f"{count:,}", codes, warned=True))
     for key, name, said in _MEASURES:
-        if (found := estimate[key]) is None or not found["high"]:
+        found = estimate[key]
+        if key == "dollars" and found is None and estimate["charges"]:
+            why = "; ".join(dict.fromkeys(charge["why"] for charge in estimate["charges"] if charge["why"]))
+            tiles.append(_tile(name, "not known", why))
+        if found is None or not found["high"]:
             continue
-        low, expected, high = (said(found[end]) for end in ("low", "expected", "high"))
-        # What may be anything up to its limit is not expected to be the limit.
-        open_ended = low != high and expected == high
-        between = "" if low == high or open_ended else f"{low} to {high}"
-        expected = f"{low} to {high}" if open_ended else expected
-        tiles.append(
-            tag("div", tag("span", name), tag("strong", expected), tag("span", between, class_="quiet"), class_="tile")
-        )
+        low, high = said(found["low"]), said(found["high"])
+        tiles.append(_tile(name, _expected(found, said), "" if low == high else f"{low} to {high}"))
     return tag("div", *tiles, class_="tiles") if tiles else Markup()
+
+
+def _expected(found: Json, said: Callable[[float], str]) -> str:
+    """What is expected. What may be anything up to its limit is not expected to be the limit."""
+    low, expected, high = (said(found[end]) for end in ("low", "expected", "high"))
+    open_ended = low != high and expected == high
+    return f"≤ {high}" if open_ended and not high.startswith("<") else expected
+
+
+def _tile(name: str, said: str, below: str, warned: bool = False) -> Markup:
+    style = "tile warned" if warned else "tile"
+    return tag("div", tag("span", name), tag("strong", said), tag("span", below, class_="quiet"), class_=style)
 
 
 def _estimate(estimate: Json) -> Iterator[Markup]:
     rows = [
-        (name, *(said(found[end]) for end in ("low", "expected", "high")))
+        (name, said(found["low"]), _expected(found, said), said(found["high"]))
         for key, name, said in _MEASURES
         if (found := estimate[key]) is not None and (found["high"] or key != "comparing")
     ]
-    yield _table(("", "At least", "Expected", "At most"), rows, right=(1, 2, 3))
-    limit, faster, sample = estimate["limit"], estimate["faster"], estimate["sample"]
+    if rows:
+        yield tag("div", _table(("", "At least", "Expected", "At most"), rows, right=(1, 2, 3)), class_="estimate")
+    limit, faster, sample, prices = (estimate[name] for name in ("limit", "faster", "sample", "prices"))
+    charges = estimate["charges"]
+    known = any(charge["dollars"] is not None for charge in charges)
     basis = "the sizes that DynamoDB counts every six hours" if rows else ""
     if sample is not None:
         items = "1 item" if sample["items"] == 1 else f"{sample['items']:,} items"
         basis = f"a sample of {items}, which cost {_units(sample['read_units'], 'read')}"
     yield _facts(
         [
-            ("From", basis),
-            ("Limit", limit["reason"] if limit is not None else ""),
+            ("Limited by", limit["reason"] if limit is not None else ""),
             ("Faster", f"{faster['option']} takes {_seconds(faster['seconds'])}" if faster is not None else ""),
-            ("Assumed", "; ".join(estimate["assumptions"])),
+            ("From", basis),
+            ("Assumed", *estimate["assumptions"]),
+            ("Prices", f"of {prices['date']}, from {prices['source']}" if known and prices is not None else ""),
         ]
     )
-    charges = [
+    lines = [
         (
             charge["table"],
             charge["what"],
             charge["region"] or "",
             charge["billing"],
             count_text(charge["units"]),
-            _dollars(charge["dollars"]) if charge["dollars"] is not None else f"not known: {charge['why']}",
+            "not known" if charge["dollars"] is None else _dollars(charge["dollars"]),
+            charge["why"] or "",
         )
-        for charge in estimate["charges"]
+        for charge in charges
     ]
-    yield _table(("Table", "To", "Region", "Billing", "Units", "Dollars"), charges, right=(4, 5))
-    if charges and estimate["prices"] is not None:
-        prices = estimate["prices"]
-        yield tag("p", f"Prices of {prices['date']}, from {prices['source']}.", class_="quiet")
+    heads = ("Table", "To", "Region", "Billing", "Units", "Dollars", "Because")
+    if lines:
+        named = tag("summary", "What each table costs")
+        yield tag("details", named, tag("div", _table(heads, lines, right=(4, 5)), class_="inside"))

@@ -17,6 +17,7 @@ from ddbetl.plan.collisions import ALLOWED
 from ddbetl.plan.layout import rate
 from ddbetl.plan.physical import WriteExec
 from ddbetl.plan.scope import written
+from ddbetl.plan.traffic import COMPARES, Traffic, budget_json
 
 # What the entries of a request of many are called.
 CALLED = {Entry.PUT: "puts", Entry.DELETE: "deletes", Entry.INSERT: "INSERT", Entry.UPDATE: "UPDATE"}
@@ -34,8 +35,6 @@ EFFECTS = {
 ABSENT = {Action.MERGE: "is made", Action.MERGE_EXISTING: "is not made, and the row is skipped"}
 
 ON_CONFLICT = (Action.REPLACE, Action.SKIP, Action.REJECT, Action.FAIL, Action.KEEP_NEWEST)
-# The actions that read an item which is there already, to compare it with the row.
-COMPARES = (Action.SKIP, Action.REJECT, Action.FAIL, Action.KEEP_NEWEST)
 
 COLLISIONS = {"reject": "are counted: the later row of one key goes to the rejects", "fail": "end the run"}
 
@@ -101,7 +100,7 @@ def _price(write: WriteExec) -> str:
 # As JSON
 
 
-def as_json(write: WriteExec, sites: Mapping[Connection, Site]) -> dict[str, Any]:
+def as_json(write: WriteExec, sites: Mapping[Connection, Site], traffic: Traffic | None = None) -> dict[str, Any]:
     """The JSON value of ``target``."""
     description = write.table.description
     return {
@@ -115,10 +114,8 @@ def as_json(write: WriteExec, sites: Mapping[Connection, Site]) -> dict[str, Any
         "key": [{"name": k.name, "type": str(k.type)} for k in write.key],
         "indexes": [index.name for index in description.indexes] if description is not None else [],
         "units_per_row": 1 + write.indexes if write.key else None,
-        "budget": {"units_per_second": write.budget.units, "basis": write.budget.basis},
-        "reads": {"units_per_second": write.reads.units, "basis": write.reads.basis}
-        if write.action in COMPARES
-        else None,
+        "budget": budget_json(write.budget, write.table, "write", traffic),
+        "reads": budget_json(write.reads, write.table, "read", traffic) if write.action in COMPARES else None,
         "collisions": write.collisions,
         "no_collisions": write.no_collisions or None,
         "ttl_attribute": write.ttl_attribute,

@@ -2,7 +2,7 @@
 
 In: a plan, the tables that its spec names, where its connections lead. Out: for each identity that the plan uses one
 document, a JSON value. Invariant: an action is granted for the tables that it is used on, and every one that a run,
-its preview or its rejects may need is granted.
+its preview, its explain, its dry passes or its rejects may need is granted.
 
 Sources: Service Authorization Reference, "Actions, resources, and condition keys for Amazon DynamoDB"; IAM User Guide,
 "IAM JSON policy elements: Resource" for the wildcards.
@@ -17,17 +17,20 @@ from typing import Any, TypeAlias
 from ddbetl.expressions.writing import LOSING, Action
 from ddbetl.plan.analyzer import Wanted
 from ddbetl.plan.catalog import Connection, Site
+from ddbetl.plan.cost import is_aws
 from ddbetl.plan.logical import Table
 from ddbetl.plan.names import TablePattern
-from ddbetl.plan.physical import PhysicalPlan, QueryExec, ScanExec, WriteExec
+from ddbetl.plan.physical import PhysicalPlan, QueryExec, ReadExec, ScanExec, WriteExec
 from ddbetl.syntax import ast
 
+# What is in the target already is compared with the rows: by a run, or by explain where it takes a sample.
+COMPARING = "BatchGetItem"
 # What is asked of a source however it is read: it is looked up, and rejected rows are read again by their keys.
 ASKING = ("BatchGetItem", "DescribeTable")
 # How it is read: a table as a whole, or some keys of it or of an index.
 SCANNING, QUERYING = "Scan", "Query"
 # Inserts: what is there already is read to be compared; an item whose statement would be too long is put.
-_INSERTING = ("BatchGetItem", "PartiQLInsert", "PutItem")
+_INSERTING = (COMPARING, "PartiQLInsert", "PutItem")
 # What writes the rows of an action.
 WRITING: Mapping[Action, tuple[str, ...]] = {
     Action.REPLACE: ("BatchWriteItem",),
@@ -44,6 +47,19 @@ RECOVERY = "DescribeContinuousBackups"
 CREATING = "CreateTable"
 LISTING = "ListTables"
 ASSUMING = "sts:AssumeRole"
+# What explain would like to know: how much of the tables is in use. It has no resources.
+WATCHING = "cloudwatch:GetMetricData"
+
+# Regions by their beginnings, as far as they are not in the partition "aws". Source: botocore's partitions.json.
+PARTITIONS = {
+    "cn-": "aws-cn",
+    "us-gov-": "aws-us-gov",
+    "eusc-": "aws-eusc",
+    "us-iso-": "aws-iso",
+    "us-isob-": "aws-iso-b",
+    "eu-isoe-": "aws-iso-e",
+    "us-isof-": "aws-iso-f",
+}
 
 # The longest document that IAM takes, without its blanks: of a managed policy. Source: IAM User Guide, "IAM and AWS STS
 # quotas".
@@ -55,12 +71,18 @@ Document = dict[str, Any]
 
 
 def policies(
-    plan: PhysicalPlan, wanted: Sequence[Wanted], sites: Mapping[Connection, Site], *, creates: bool
+    plan: PhysicalPlan,
+    wanted: Sequence[Wanted],
+    sites: Mapping[Connection, Site],
+    *,
+    creates: bool,
+    dry: Sequence[ReadExec] = (),
 ) -> dict[str, Document]:
     """The policy documents by the identity that each is for: a role's ARN, a profile, or DEFAULT.
 
     ``sites``: empty where the plan was made offline; then patterns of tables become wildcards, and what is not known of
-    an ARN too. ``creates``: whether the target may have to be made.
+    an ARN too. ``creates``: whether the target may have to be made. ``dry``: how the tables are read where only the
+    keys of the rows are asked for.
     """
     statements: dict[str, list[Document]] = {}
     connections = dict.fromkeys(one.connection for one in wanted)
@@ -70,13 +92,19 @@ def policies(
         found = statements.setdefault(_identity(connection), [])
         if lists:
             found.append(_statement("ListTables", (LISTING,), ["*"]))
-    for connection, sid, actions, resource in _reading(plan, wanted, sites):
+        site = sites.get(connection)
+        if site is None or is_aws(site.endpoint):
+            found.append({"Sid": "SeeTraffic", "Effect": "Allow", "Action": [WATCHING], "Resource": ["*"]})
+    for connection, sid, actions, resource in _reading(plan, dry, wanted, sites):
         statements[_identity(connection)].append(_statement(sid, actions, [resource]))
     write = plan.write
     if write is not None:
         arn = _arn(write.table, sites)
-        writing = _statement("WriteTarget", write_actions(write, sites, creates=creates), [arn])
-        statements[_identity(write.table.connection)].append(writing)
+        actions = write_actions(write, sites, creates=creates)
+        found = statements[_identity(write.table.connection)]
+        found.append(_statement("WriteTarget", actions, [arn]))
+        if COMPARING not in actions:
+            found.append(_statement("SampleTarget", (COMPARING,), [arn]))
     documents = {identity: _document(found) for identity, found in statements.items()}
     for connection in connections:
         if connection.role_arn is not None:
@@ -104,9 +132,11 @@ def write_actions(write: WriteExec, sites: Mapping[Connection, Site], *, creates
 Reading: TypeAlias = tuple[Connection, str, tuple[str, ...], str]
 
 
-def _reading(plan: PhysicalPlan, wanted: Sequence[Wanted], sites: Mapping[Connection, Site]) -> Iterator[Reading]:
+def _reading(
+    plan: PhysicalPlan, dry: Sequence[ReadExec], wanted: Sequence[Wanted], sites: Mapping[Connection, Site]
+) -> Iterator[Reading]:
     if sites:
-        for read in plan.scans:
+        for read in (*plan.scans, *dry):
             connection, table = read.table.connection, _arn(read.table, sites)
             match read:
                 case ScanExec():
@@ -139,10 +169,7 @@ def _arn(table: Table, sites: Mapping[Connection, Site]) -> str:
 
 def arn(table: str, region: str | None, account: str | None) -> str:
     """The ARN of a table; what is not known of it is a wildcard."""
-    partition = "aws"
-    for beginning, other in (("cn-", "aws-cn"), ("us-gov-", "aws-us-gov")):
-        if region is not None and region.startswith(beginning):
-            partition = other
+    partition = next((other for start, other in PARTITIONS.items() if (region or "").startswith(start)), "aws")
     return f"arn:{partition}:dynamodb:{region or '*'}:{account or '*'}:table/{table}"
 
 

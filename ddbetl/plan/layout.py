@@ -1,6 +1,6 @@
 """The layout of explain's page: columns, and numbers for people.
 
-In: cells, counts. Out: text of at most WIDTH columns where the cells allow it.
+In: cells, counts. Out: text of at most so many columns where the cells allow it.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ import re
 import textwrap
 from collections.abc import Sequence
 
+# Where nothing says how many columns there are.
 WIDTH = 100
 
 # Stands for a blank where a line is not broken.
@@ -18,15 +19,17 @@ _GLUE = "\ue000"
 _TOGETHER = re.compile(r"\([^()]*\)|NOT (?=\()| (?:=|<>|<=|>=|<|>|IN) |\"[^\"]*\": ")
 
 
-def columns(rows: Sequence[Sequence[str]], right: tuple[int, ...] = (), wrap: int | None = None) -> str:
+def columns(
+    rows: Sequence[Sequence[str]], right: tuple[int, ...] = (), wrap: int | None = None, width: int = WIDTH
+) -> str:
     """Rows as aligned columns, indented by two; ``right`` are the columns aligned to the right, ``wrap`` is the one
-    that is broken where a row would be longer than WIDTH."""
+    that is broken where a row would be longer than ``width``."""
     if not rows:
         return ""
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
     if wrap is not None:
-        others = sum(width + 2 for i, width in enumerate(widths) if i != wrap)
-        widths[wrap] = min(widths[wrap], max(24, WIDTH - 2 - others))
+        others = sum(w + 2 for i, w in enumerate(widths) if i != wrap)
+        widths[wrap] = min(widths[wrap], max(24, width - 2 - others))
     lines: list[str] = []
     for row in rows:
         for cells in _broken(row, wrap, widths):

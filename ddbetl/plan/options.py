@@ -162,8 +162,10 @@ def _rejects(option: ast.Option) -> RejectLimit:
     match option.value:
         case (ast.Percent(value=value),) if 0 <= value <= 100:
             return RejectLimit(percent=value)
-        case (ast.Number(value=value),) if value == value.to_integral_value() and value >= 0:
-            return RejectLimit(rows=int(value))
+        case (ast.Number(value=value), *unit) if value == value.to_integral_value() and value >= 0:
+            match unit:
+                case [] | [ast.Word(identifier=ast.Identifier(name="rows" | "row"))]:
+                    return RejectLimit(rows=int(value))
     name = option.name.name
     message = f"{name} takes a number of rows, or a share of them"
     raise OptionError("E0504", message, value_span(option), f"as in {name} = 100, {name} = 1%; {name} = 100% for all")

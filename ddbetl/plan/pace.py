@@ -1,7 +1,7 @@
-"""How long a job takes, and what limits it.
+"""How long a job takes, and what limits it: before it begins, and while it goes.
 
-In: a plan, the units that it uses of each table. Out: a Pace. Invariant: reading, writing and computing go on at the
-same time, so the slowest of them is the whole.
+In: a plan, the units that it uses of each table, or those that are left. Out: a Pace, or seconds. Invariant: reading,
+writing and computing go on at the same time, so the slowest of them is the whole.
 """
 
 from __future__ import annotations
@@ -44,6 +44,15 @@ class Load:
 
 
 @dataclass(frozen=True, slots=True)
+class Work:
+    """What a job uses, as it is expected before it begins: the units of its tables, and the items that are read."""
+
+    plan: PhysicalPlan
+    loads: tuple[Load, ...]
+    items: Range
+
+
+@dataclass(frozen=True, slots=True)
 class Faster:
     """An option that would make the job faster, and its time then."""
 
@@ -72,36 +81,55 @@ class _Limit:
     of: str = ""
 
 
-def pace(plan: PhysicalPlan, loads: Sequence[Load], items: Range) -> Pace:
-    """The pace of a job that uses so many units, for so many items that are read."""
-    limits = _limits(plan, loads, items)
+def pace(work: Work) -> Pace:
+    """The pace of a job."""
+    limits = _limits(work)
     first = _slowest(limits)
     ends = (max(getattr(limit.seconds, end) for limit in limits) for end in ("low", "expected", "high"))
-    return Pace(Range(*ends), first.kind, first.reason, _faster(plan, loads, items, first))
+    return Pace(Range(*ends), first.kind, first.reason, _faster(work, first))
+
+
+def seconds_left(left: Work, done: Sequence[tuple[float, float]]) -> float | None:
+    """Seconds to the end of a job of which so much is left, at the budgets of its loads.
+
+    ``done``: of what has been measured, how much is left and how much of it is done in a second; it takes the place of
+    what is only assumed of this machine and of the tables. None where nothing gets on.
+    """
+    if not done:
+        return _slowest(_limits(left)).seconds.expected
+    moving = [amount / per_second for amount, per_second in done if per_second > 0]
+    if not moving and any(amount > 0 for amount, _ in done):
+        return None
+    return max([*moving, *(limit.seconds.expected for limit in _budgets(left))], default=0.0)
 
 
 def _slowest(limits: Sequence[_Limit]) -> _Limit:
     return max(limits, key=lambda limit: limit.seconds.expected)
 
 
-def _limits(plan: PhysicalPlan, loads: Sequence[Load], items: Range) -> list[_Limit]:
-    statement = plan.transform.statement
-    fast = statement.projects and (statement.filters or plan.transform.predicate is None)
+def _limits(work: Work) -> list[_Limit]:
+    statement = work.plan.transform.statement
+    fast = statement.projects and (statement.filters or work.plan.transform.predicate is None)
     per_second = ITEMS_A_SECOND if fast else BY_REFERENCE
     how = "" if fast else " by reference"
-    found = [_Limit("machine", _over(items, per_second), f"this machine, about {per_second:,} items/s{how}")]
-    for load in loads:
-        name = load.on.table.name
-        if load.budget is not None:
-            reason = f"the {'write' if load.what == 'write' else 'read'} budget of {name}"
-            found.append(
-                _Limit(load.what, _over(load.units, load.budget), f"{reason}, {rate_text(load.budget)}/s", load.what)
-            )
+    found = [_Limit("machine", _over(work.items, per_second), f"this machine, about {per_second:,} items/s{how}")]
+    found += _budgets(work)
+    for load in work.loads:
         count, per_partition = _partitions(load), PARTITION_WRITES if load.what == "write" else PARTITION_READS
         unit = "wcu" if load.what == "write" else "rcu"
         partitions = "1 partition" if count == 1 else f"{count:,} partitions"
-        reason = f"what {name} takes at once: about {partitions} of {per_partition:,} {unit}"
+        reason = f"what {load.on.table.name} takes at once: about {partitions} of {per_partition:,} {unit}"
         found.append(_Limit("partitions", _over(load.units, count * per_partition), reason))
+    return found
+
+
+def _budgets(work: Work) -> list[_Limit]:
+    found = []
+    for load in work.loads:
+        if load.budget is not None:
+            reason = f"the {'write' if load.what == 'write' else 'read'} budget of {load.on.table.name}"
+            seconds = _over(load.units, load.budget)
+            found.append(_Limit(load.what, seconds, f"{reason}, {rate_text(load.budget)}/s", load.what))
     return found
 
 
@@ -129,22 +157,25 @@ def _partitions(load: Load) -> int:
     return max(1, -int(-by_units // 1), -(-size // PARTITION_BYTES))
 
 
-def _faster(plan: PhysicalPlan, loads: Sequence[Load], items: Range, first: _Limit) -> Faster | None:
+def _faster(work: Work, first: _Limit) -> Faster | None:
     """The next higher rate, where that is what limits."""
     if first.of not in ("read", "write", "compare") or first.seconds.expected < WORTH_IT:
         return None
+    if any(warning.code == "W0119" for warning in work.plan.warnings):
+        # Others use the tables, and the rate is rather too high.
+        return None
     option = "write" if first.of == "write" else "read"
-    now = plan.logical.write if option == "write" else plan.logical.read
+    now = work.plan.logical.write if option == "write" else work.plan.logical.read
     more = _higher(now)
     if more is None:
         return None
     said, factor = more
     kinds = ("write",) if option == "write" else ("read", "compare")
-    scaled = [
+    scaled = tuple(
         replace(load, budget=load.budget * factor) if load.what in kinds and load.budget is not None else load
-        for load in loads
-    ]
-    seconds = _slowest(_limits(plan, scaled, items)).seconds.expected
+        for load in work.loads
+    )
+    seconds = _slowest(_limits(replace(work, loads=scaled))).seconds.expected
     return Faster(f"{option} = {said}", seconds) if seconds < 0.9 * first.seconds.expected else None
 
 

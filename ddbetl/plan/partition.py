@@ -73,7 +73,7 @@ def hot(
     most = distinct(column.expression, sources, now)
     if most is not None:
         wanted = budget is not None and budget > most * PARTITION_WRITES
-        if wanted or (most < FEW and not _spreads(column.expression)):
+        if wanted or (most < FEW and not spreads(column.expression)):
             message = f"{name} has at most {most:,} values: so few partitions take all rows"
             return Diagnostic("W0111", message, column.span, spread)
         return None
@@ -102,10 +102,11 @@ def _text(value: Value) -> str:
             return "the same"
 
 
-def _spreads(expression: Expression) -> bool:
+def spreads(expression: Expression) -> bool:
+    """Whether a key has few values on purpose."""
     match expression:
         case Call():
-            return expression.function.name in _SPREADING or any(map(_spreads, expression.arguments))
+            return expression.function.name in _SPREADING or any(map(spreads, expression.arguments))
         case _:
             return False
 

@@ -54,7 +54,7 @@ def parsed(text: str, name: str) -> Prices:
     """Read a price table; raises ValueError, with what is wrong in it. The schema is in docs/explain.md."""
     try:
         given = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ValueError(f"{name} is no JSON: {error}") from None
     try:
         return _prices(given)

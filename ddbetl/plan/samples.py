@@ -1,27 +1,21 @@
 """What some items of the sources show of all of them.
 
-In: samples, measured by the engine. Out: ranges of what all rows will be, and warnings. Invariant: a sample says what
-was seen; whatever is said of the other items has a margin.
+In: samples, measured by the engine. Out: ranges of what all rows will be. Invariant: a sample says what was seen;
+whatever is said of the other items has a margin.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from math import sqrt
 
-from ddbetl.diagnostics import Diagnostic, did_you_mean
-from ddbetl.expressions.ir import Attribute, attributes
 from ddbetl.plan.logical import Table
-from ddbetl.plan.physical import TransformExec
-from ddbetl.plan.scope import written
 from ddbetl.source import Span
 from ddbetl.types import Type
 
 # Standard deviations of the margin: 95 of 100 samples are that near.
 MARGIN = 1.96
-# So many tables are named where an attribute has another type in them.
-TOLD = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +75,8 @@ class Sample:
 
     ``items``: how many; ``whole``: there are no others. ``cost``: the read units of reading them. ``size``: their bytes
     as DynamoDB counts. ``rows`` of them would be written; ``units``: what these cost. ``types``: of each attribute, the
-    items that have it, by type.
+    items that have it, by type. ``keys``: the partition keys of the items, and of the rows in the target. ``expired``:
+    rows past their time of expiry; ``largest``: the bytes of the largest row.
     """
 
     table: Table
@@ -93,6 +88,9 @@ class Sample:
     units: Units
     failures: tuple[Failure, ...]
     types: Mapping[str, Mapping[Type, int]]
+    keys: tuple[frozenset[str], frozenset[str]] = (frozenset(), frozenset())
+    expired: int = 0
+    largest: int = 0
 
     @property
     def share(self) -> float:
@@ -163,73 +161,3 @@ def mean(samples: Iterable[Sample], weights: Iterable[float], unit: str) -> floa
             units += weight * getattr(sample.units, unit) / sample.items
             rows += weight * sample.share
     return units / rows if rows else 0.0
-
-
-# Warnings
-
-
-def warnings(transform: TransformExec, samples: Sequence[Sample]) -> Iterator[Diagnostic]:
-    """What looks wrong in the items, of all attributes that the spec reads by their names, and of its rows."""
-    seen = [sample for sample in samples if sample.items]
-    names = {name for sample in seen for name in sample.types}
-    roots = [column.expression for column in transform.projection.columns]
-    if transform.predicate is not None:
-        roots.append(transform.predicate)
-    read = {attribute.name: attribute for root in reversed(roots) for attribute in reversed([*attributes(root)])}
-    if seen:
-        for attribute in sorted(read.values(), key=lambda one: one.span.start):
-            if attribute.name in names:
-                yield from _drift(attribute, seen)
-            else:
-                yield _missing(attribute, names, sum(sample.items for sample in seen))
-    yield from _failing(seen)
-
-
-def _missing(attribute: Attribute, names: Iterable[str], items: int) -> Diagnostic:
-    message = f"none of {items:,} sampled items has {written(attribute.name)}"
-    hint = did_you_mean(attribute.name, names) or "names are case-sensitive; items that are rare may have it"
-    return Diagnostic("W0202", message, attribute.span, hint)
-
-
-def _drift(attribute: Attribute, samples: Sequence[Sample]) -> Iterator[Diagnostic]:
-    """A warning where the items have an attribute with several types; NULL is no type of its own."""
-    counts = [(sample.table.name, _known(sample.types.get(attribute.name, {}))) for sample in samples]
-    total: dict[Type, int] = {}
-    for _, types in counts:
-        for type_, count in types.items():
-            total[type_] = total.get(type_, 0) + count
-    if len(total) < 2:
-        return
-    usual = max(total, key=lambda type_: total[type_])
-    name, others = written(attribute.name), [(table, types) for table, types in counts if types.keys() - {usual}]
-    told = [f"{_types(types)} in {table}" for table, types in others[:TOLD]]
-    if len(others) > TOLD:
-        told.append(f"of several types in {len(others) - TOLD} more tables")
-    elsewhere = f", {usual} elsewhere" if len(others) < sum(1 for _, types in counts if types) else ""
-    hint = f"attribute_type({name}) tells them apart, CASE treats each as it should be"
-    yield Diagnostic("W0201", f"{name} is {', '.join(told)}{elsewhere}", attribute.span, hint)
-
-
-def _known(types: Mapping[Type, int]) -> dict[Type, int]:
-    return {type_: count for type_, count in types.items() if type_ is not Type.NULL}
-
-
-def _types(types: Mapping[Type, int]) -> str:
-    ordered = sorted(types, key=lambda type_: (-types[type_], str(type_)))
-    if len(ordered) == 1:
-        return str(ordered[0])
-    total = sum(types.values())
-    return " and ".join(f"{type_} ({types[type_]:,} of {total:,})" for type_ in ordered)
-
-
-def _failing(samples: Sequence[Sample]) -> Iterator[Diagnostic]:
-    """A warning for each cause by which sampled items would not be written."""
-    items = sum(sample.items for sample in samples)
-    found: dict[tuple[str, Span | None], tuple[int, str]] = {}
-    for sample in samples:
-        for failure in sample.failures:
-            count, message = found.get((failure.code, failure.span), (0, failure.message))
-            found[failure.code, failure.span] = (count + failure.count, message)
-    for (code, span), (count, message) in sorted(found.items(), key=lambda pair: -pair[1][0]):
-        whole = f"{count:,} of {items:,} sampled items cannot be written"
-        yield Diagnostic("W0203", f"{whole}: {message} ({code})", span, "ddbetl preview shows such items")

@@ -23,12 +23,13 @@ _COUNTS = frozenset({"length", "byte_length", "size", "abs", "crc32"})
 @dataclass(frozen=True, slots=True)
 class Decided:
     """``always``: TRUE, or never TRUE. ``present``: where this expression has a value, only. ``other``: a second place
-    that takes part."""
+    that takes part. ``neither``: both places leave a value out."""
 
     always: bool
     span: Span
     present: Expression | None = None
     other: Span | None = None
+    neither: bool = False
 
 
 def decided(predicate: Expression) -> Decided | None:
@@ -41,7 +42,7 @@ def decided(predicate: Expression) -> Decided | None:
         case Call() if predicate.function.name == "OR":
             return _any(predicate)
         case Call():
-            return _never([predicate]) or _always(predicate)
+            return _same(predicate) or _never([predicate]) or _always(predicate)
         case _:
             return None
 
@@ -75,15 +76,31 @@ def _any(predicate: Call) -> Decided | None:
             return one
     if all(one is not None for one in each):
         return Decided(False, predicate.span)
-    differing: dict[Expression, Test] = {}
+    earlier: dict[Expression, list[Test]] = {}
     for part in found:
         test = _test(part)
-        if test is None or test.operator != "<>":
+        if test is None:
             continue
-        before = differing.setdefault(test.of, test)
-        if type(before.values[0]) is type(test.values[0]) and before.values != test.values:
-            return Decided(True, test.span, test.of, before.span)
+        for before in earlier.setdefault(test.of, []):
+            if _covers(before, test):
+                return Decided(True, test.span, test.of, before.span, test.operator == before.operator == "<>")
+        earlier[test.of].append(test)
     return None
+
+
+def _covers(one: Test, other: Test) -> bool:
+    """Whether every value passes one of two tests, as far as can be told."""
+    kinds = {type(value) for test in (one, other) for value in test.values}
+    if len(kinds) > 1 or not kinds <= {str, Decimal, Timestamp, bool, bytes}:
+        return False
+    for this, that in ((one, other), (other, one)):
+        first: Any = this.values[0]
+        second: Any = that.values[0]
+        if this.operator == "<>" and _passes(first, that):
+            return True
+        if this.operator in (">", ">=") and that.operator in ("<", "<="):
+            return bool(first < second or (first == second and (this.operator, that.operator) != (">", "<")))
+    return False
 
 
 # Comparisons with constants
@@ -136,6 +153,16 @@ def _never(parts: list[Call]) -> Decided | None:
                 return Decided(False, test.span, None, before.span if before.span != test.span else None)
         earlier[test.of].append(test)
     return None
+
+
+def _same(part: Call) -> Decided | None:
+    """An attribute that is compared with itself."""
+    match part.arguments:
+        case (Attribute() as one, Attribute() as other) if part.function.name in _FLIPPED and one == other:
+            equal = part.function.name in ("=", "<=", ">=")
+            return Decided(equal, part.span, one if equal else None)
+        case _:
+            return None
 
 
 def _always(part: Call) -> Decided | None:

@@ -118,6 +118,9 @@ CASTS = tuple(cast.name.removeprefix("CAST AS ") for cast in OPERATORS if cast.n
 # What a call over constants may give that is no Constant.
 _DOCUMENTS = SETS | {Type.LIST, Type.MAP, Type.NULL}
 
+# The characters or bytes of a constant that is calculated: LETs of LETs could double one until there is no memory left.
+LONGEST_CONSTANT = 2**20
+
 COMPARISONS = frozenset({"=", "<>", "<", "<=", ">", ">="})
 
 
@@ -255,6 +258,9 @@ class Typer:
                 return
             match side:
                 case ast.Name(identifier=ast.Identifier(name=name, quoted=True)) if isinstance(other, ast.Name):
+                    if name in self.constants:
+                        # Without the quotes it would be the constant.
+                        continue
                     hint = f"text is in single quotes: {format_expression(ast.Text(name))}"
                     self._error("W0109", f"{format_expression(side)} is an attribute here", side.span, hint)
                     return
@@ -413,12 +419,28 @@ class Typer:
         except RowError as error:
             if self._lazy:
                 return call
-            self._error("E0306", error.message, call.span)
+            self._error("E0306", error.message, _failing(call, error.message).span)
+            return None
+        if isinstance(value, str | bytes) and len(value) > LONGEST_CONSTANT:
+            message = f"the constant has {len(value):,} characters, and {LONGEST_CONSTANT:,} at most can be calculated"
+            self._error("E0306", message, call.span, "an item of DynamoDB has at most 400 KB")
             return None
         if type_of(value) in _DOCUMENTS:
             return call
         type_ = (type_of(value) or Type.NULL) if call.type is Type.ANY else call.type
         return Constant(value, type_, call.span)
+
+
+def _failing(call: Call, message: str) -> Call:
+    """The innermost call over constants that fails as this one does."""
+    for argument in call.arguments:
+        if isinstance(argument, Call) and is_constant(argument):
+            try:
+                evaluator(argument)({}, RowContext("", Timestamp(0)))
+            except RowError as error:
+                if error.message == message:
+                    return _failing(argument, message)
+    return call
 
 
 def _worded(called: Function, sign: str, message: str) -> str:

@@ -107,7 +107,7 @@ def check_where(analysis: Analysis, condition: Condition) -> None:
     if found.always and found.present is not None:
         what = short(_text_of(found.present))
         message, hint = f"WHERE is TRUE for every item that has a value in {what}", f"{what} IS NOT NULL would say so"
-        if found.other is not None:
+        if found.neither:
             hint = f"no value can be both; {what} NOT IN (…) keeps those that are neither"
     elif found.always:
         message, hint = "WHERE is TRUE for every item", "without it the same rows are made"
@@ -115,6 +115,8 @@ def check_where(analysis: Analysis, condition: Condition) -> None:
         message, hint = "WHERE is never TRUE: no item is kept", ""
         if found.other is not None:
             hint = "both cannot be so; OR keeps what is one of them"
+        elif "BETWEEN" in analysis.spec.source.text[found.span.start : found.span.end].upper():
+            hint = "the lower bound comes first: BETWEEN low AND high"
     labels = (Label(found.other, "and this"),) if found.other is not None else ()
     analysis.warnings.setdefault(Diagnostic("W0112", message, found.span, hint, labels))
 

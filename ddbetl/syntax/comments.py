@@ -11,7 +11,6 @@ comes out comes out again when it is put in.
 
 from __future__ import annotations
 
-import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -85,11 +84,10 @@ class _Line:
         self.above += [*self.within, *self.behind]
         self.within, self.behind = [], []
 
-    def put_behind(self, placed: _Placed) -> None:
-        """Put a comment at the end of the line; nothing can follow one that takes the rest of it."""
-        if any(_takes_line(one.comment) for one in self.behind):
-            self.raise_all()
-        self.behind.append(placed)
+    @property
+    def full(self) -> bool:
+        """Whether a comment takes the rest of the line, so that nothing can follow it."""
+        return bool(self.behind) and _takes_line(self.behind[-1].comment)
 
 
 def with_comments(spec: ast.Spec, canonical: str) -> str:
@@ -100,20 +98,20 @@ def with_comments(spec: ast.Spec, canonical: str) -> str:
     firsts = [line.first for line in lines]
     below: list[_Placed] = []
     for one in placed:
-        before = lines[bisect_right(firsts, one.slot - 1) - 1] if one.slot else None
-        after = lines[bisect_right(firsts, one.slot) - 1] if one.slot < len(tokens) else None
-        if below or (after is None and one.own):
-            below.append(one)
-        elif before is None or (before is not after and one.own):
-            assert after is not None
-            after.above.append(one)
-        elif before is not after:
-            before.put_behind(one)
-        elif one.own or (_takes_line(one.comment) and not _closing(tokens, one.slot, before.last)):
+        if not one.slot:
+            lines[0].above.append(one)
+            continue
+        number = bisect_right(firsts, one.slot - 1) - 1
+        before = lines[number]
+        next_above = lines[number + 1].above if number + 1 < len(lines) else below
+        ending, whole = _closing(tokens, one.slot, before.last), one.own or _takes_line(one.comment)
+        if ending and (one.own or next_above or before.full):
+            next_above.append(one)
+        elif before.behind or (ending and (whole or not one.inside)) or one.slot > before.last:
+            before.behind.append(one)
+        elif whole:
             before.raise_all()
             before.above.append(one)
-        elif _takes_line(one.comment) or (not one.inside and _closing(tokens, one.slot, before.last)):
-            before.put_behind(one)
         else:
             before.within.append(one)
     return _joined(lines, tokens, below)
@@ -223,4 +221,4 @@ def _woven(line: _Line, tokens: Sequence[Token]) -> str:
 
 
 def _text(comment: ast.Comment) -> str:
-    return re.sub(r"[ \t\r\f\v]+\Z", "", comment.text)
+    return comment.text.rstrip(" \t\r\f\v")

@@ -88,7 +88,7 @@ def read_number(text: str, span: Span) -> tuple[Decimal, Diagnostic | None]:
 def write_number(value: Decimal) -> str:
     """The digits of a number, with an exponent only where plain digits would be long."""
     if value.is_zero():
-        return "0"
+        return "-0" if value.is_signed() else "0"
     plain = f"{value:f}"
     return plain if len(plain) <= MAX_DIGITS + 2 else f"{value:E}"
 

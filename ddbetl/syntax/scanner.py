@@ -11,6 +11,7 @@ and stops after MAX_PROBLEMS.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -88,6 +89,7 @@ _HINTS = {
     "@": 'a name with such a character is written in double quotes: "any name"',
     "&": "write AND",
     "|": "write OR, or || to join texts",
+    "~": "write regexp_matches(text, 'regex')",
     "\0": "the file is not a text, or is UTF-16: save it as UTF-8",
 }
 
@@ -140,7 +142,8 @@ def scan(source: SourceText) -> Scan:
             break
         elif kind in ("stray", "foreign"):
             problems.append(_stray(match[0], match.start()))
-            if len(problems) == MAX_PROBLEMS:
+            # One NUL says that this is no text.
+            if len(problems) == MAX_PROBLEMS or match[0].startswith("\0"):
                 break
         else:
             token = Token(kind or "", match[0], match.start(), match.end())
@@ -153,7 +156,7 @@ def scan(source: SourceText) -> Scan:
             if len(tokens) > MAX_TOKENS:
                 problems.append(_too_long(token.span))
                 break
-    problems += _surrogates(tokens)
+    problems += _surrogates((*tokens, *comments))
     return Scan(tuple(tokens), tuple(comments), tuple(problems), start)
 
 
@@ -211,6 +214,9 @@ def _stray(characters: str, start: int) -> Diagnostic:
         hint = f"write {meant}"
         if _MEANT[first] == "'":
             hint = "text stands in straight single quotes: 'text'; a name in straight double quotes: \"name\""
+    elif "\udc80" <= first <= "\udcff":
+        # How Python holds a byte of the command line that it cannot decode.
+        hint = "the command line is not UTF-8 text: put the spec into a file, which is UTF-8 always"
     return Diagnostic("E0105", f"{describe(first)} has no meaning here", span, hint)
 
 
@@ -226,12 +232,12 @@ def describe(character: str) -> str:
     return f"the character {shown}(U+{ord(character):04X}{' ' if name else ''}{name})"
 
 
-def _surrogates(tokens: list[Token]) -> list[Diagnostic]:
-    """Half characters inside texts and names: no table could hold them, nor could they be printed."""
+def _surrogates(tokens: Iterable[Token | ast.Comment]) -> list[Diagnostic]:
+    """Half characters inside texts, names and comments: no table or file could hold them, nor could they be printed."""
     for token in tokens:
         if not token.text.isascii():
             try:
                 token.text.encode()
             except UnicodeEncodeError as error:
-                return [_stray(token.text[error.start], token.start + error.start)]
+                return [_stray(token.text[error.start], token.span.start + error.start)]
     return []

@@ -23,7 +23,8 @@ from collections.abc import Awaitable, Callable
 
 
 class Budget:
-    """``limit``: units per second that were asked for, None for no limit. ``used``: units used so far.
+    """``limit``: units per second that were asked for, None for no limit. ``used``: units used so far. ``waiting``:
+    requests that wait for their turn, as the rate holds them up.
 
     The clock counts seconds. Every ``acquire`` that returns is followed by one ``settle``.
     """
@@ -49,10 +50,11 @@ class Budget:
         # Units that are still to be paid for, negative; positive only by what a late wake-up has held up.
         self._balance = 0.0
         self._turn = asyncio.Lock()
-        self._waiting = 0
+        self.waiting = 0
         self._in_flight = 0
         self._alone = False
-        # What was used when, over the last seconds, and its sum: thousands of requests a second are looked at often.
+        # What was used from when on, over the last seconds, and its sum: thousands of requests a second are looked at
+        # often.
         self._recent: deque[tuple[float, float]] = deque()
         self._recent_used = 0.0
 
@@ -66,13 +68,13 @@ class Budget:
         """Wait until everything before is paid for, then take ``units`` on credit."""
         # First of all, while it does not wait yet: time in which nothing waited is lost.
         self._look()
-        if self._rate is not None or self._waiting:
+        if self._rate is not None or self.waiting:
             await self._wait_for_turn(units)
         self._alone = self._in_flight == 0
         self._in_flight += 1
 
     async def _wait_for_turn(self, units: float) -> None:
-        self._waiting += 1
+        self.waiting += 1
         try:
             async with self._turn:
                 while (wait := self._wait()) > 0:
@@ -80,13 +82,17 @@ class Budget:
                 if self._rate is not None:
                     self._balance -= units
         finally:
-            self._waiting -= 1
+            self.waiting -= 1
 
     def settle(self, estimated: float, used: float) -> None:
         """Correct an acquired estimate by what the server said it was."""
         self._look()
         self.used += used
-        self._recent.append((self._at, used))
+        if self._recent and self._at < self._recent[-1][0] + GRAIN:
+            since, before = self._recent[-1]
+            self._recent[-1] = (since, before + used)
+        else:
+            self._recent.append((self._at, used))
         self._recent_used += used
         self._in_flight -= 1
         if self._rate is None:
@@ -141,11 +147,12 @@ class Budget:
     def _look(self) -> None:
         """Add what has come in since the last look, and let a rate that was cut grow."""
         now = self._clock()
-        seconds, self._at = now - self._at, now
         if self._rate is None:
+            self._at = now
             self._balance = 0.0
             return
-        late = min(now - self._until, CATCH_UP) if self._waiting else 0.0
+        seconds, self._at = now - self._at, now
+        late = min(now - self._until, CATCH_UP) if self.waiting else 0.0
         self._balance = min(self._balance + seconds * self._rate, max(late * self._rate, self._balance, 0.0))
         if self._rate != self.limit:
             self._rate += self._goal * GROWTH * seconds
@@ -170,6 +177,8 @@ class Budget:
 
 # Seconds over which a rate is shown.
 WINDOW = 5.0
+# What is used within so many seconds is remembered as one.
+GRAIN = 0.05
 # The longest rest of the first in the queue, in seconds: then it sees what was given back, and a new rate.
 LOOK = 0.1
 # Seconds' worth of units that late wake-ups may hold up without their being lost.

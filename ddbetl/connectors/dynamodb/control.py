@@ -34,6 +34,7 @@ from ddbetl.connectors.dynamodb.wire import WireSettings
 from ddbetl.errors import ConnectionFailed
 from ddbetl.expressions.projection import KeyAttribute
 from ddbetl.plan.catalog import Connection, IndexDescription, Site, TableDescription
+from ddbetl.plan.cost import is_aws
 from ddbetl.types import TAGS
 
 if TYPE_CHECKING:
@@ -41,6 +42,8 @@ if TYPE_CHECKING:
 
 # Descriptions asked for at once; DescribeTable allows 2,500 a second, and thirteen tables should not wait in a row.
 AT_ONCE = 8
+# How long CloudWatch is waited for: explain is a page without it, too.
+TRAFFIC_SECONDS = 3
 
 
 @dataclass(slots=True)
@@ -113,6 +116,17 @@ class Control:
         except self.client.exceptions.ResourceNotFoundException:
             return None
 
+    def cloudwatch(self) -> Any | None:
+        """A client of CloudWatch, which counts what is used of the tables; None where it does not: a server that is not
+        AWS has none, unless AWS_ENDPOINT_URL_CLOUDWATCH names one."""
+        if not is_aws(self.client.meta.endpoint_url) and not os.environ.get("AWS_ENDPOINT_URL_CLOUDWATCH"):
+            return None
+        config = Config(
+            retries={"total_max_attempts": 1}, connect_timeout=TRAFFIC_SECONDS, read_timeout=TRAFFIC_SECONDS
+        )
+        with explained("cloudwatch"):
+            return self._session.client("cloudwatch", region_name=self.client.meta.region_name, config=config)
+
     def endpoint(self) -> Endpoint:
         """The endpoint that the wire client speaks to."""
         return _endpoint(self.client.meta.endpoint_url, self.client.meta.region_name)
@@ -177,14 +191,15 @@ NO_CREDENTIALS = (
 
 
 @contextmanager
-def explained() -> Iterator[None]:
+def explained(service: str = "dynamodb") -> Iterator[None]:
     """Turn boto3's exceptions into ConnectionFailed with what to do about them."""
     try:
         yield
     except ClientError as error:
         code = error.response.get("Error", {}).get("Code", "")
         message = error.response.get("Error", {}).get("Message", "")
-        raise ConnectionFailed(f"{code}: {message}{_advice(code, error.operation_name)}") from error
+        advice = _advice(code, f"{service}:{error.operation_name}")
+        raise ConnectionFailed(f"{code}: {message}{advice}") from error
     except BotoCoreError as error:
         text = without_userinfo(str(error))
         match type(error).__name__:
@@ -223,9 +238,9 @@ def without_userinfo(text: str) -> str:
     return re.sub(r"//\S*@", "//***@", text)
 
 
-def _advice(code: str, operation: str) -> str:
+def _advice(code: str, permission: str) -> str:
     if code in ("AccessDeniedException", "AccessDenied"):
-        return f" (the credentials need the permission dynamodb:{operation})"
+        return f" (the credentials need the permission {permission})"
     if code in ("UnrecognizedClientException", "InvalidClientTokenId", "InvalidSignatureException"):
         return " (the credentials are not valid there)"
     if code in ("ExpiredTokenException", "ExpiredToken"):

@@ -53,18 +53,25 @@ async def retrying(
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     uniform: Callable[[], float] = random.random,
     clock: Callable[[], float] = time.monotonic,
+    failed: WireError | None = None,
+    since: float | None = None,
 ) -> T:
     """Call until it succeeds; ``on_retry`` hears of each repetition before its wait.
 
+    ``failed``: what a first call has raised already, which began at ``since``: most succeed, and need nothing of this.
+
     Raises the last ``WireError`` when it is terminal or the policy's bounds are reached; other exceptions pass through.
     """
-    started = clock()
+    started = clock() if since is None else since
     attempts = refusals = waits = 0
     stale = False
     while True:
         try:
+            if failed is not None:
+                raise failed
             return await call()
         except WireError as error:
+            failed = None
             attempts += 1
             refusals = refusals + 1 if _is_refusal(error) else 0
             # One connection that the server has closed says nothing about the server; a second one in a row may.

@@ -3,8 +3,9 @@
 In: an operation, its body, credentials, a time. Out: the complete head of the HTTP request, signed.
 
 Everything but the body's hash is the same for all requests of one operation within one second, so it is computed once a
-second: a request costs three short hashes and the hash of its body. Source: AWS Signature Version 4, "Create a signed
-AWS API request" (IAM User Guide).
+second: a request costs three short hashes and the hash of its body. A keyed hash (HMAC, RFC 2104) is two plain ones;
+copies of those two cost less than a copy of Python's own object. Source: AWS Signature Version 4, "Create a signed AWS
+API request" (IAM User Guide).
 
 Invariant: equal to botocore's SigV4Auth to the byte, and no secret is ever in a repr.
 """
@@ -70,7 +71,8 @@ class _Template:
     """What all requests of one operation share within one second."""
 
     canonical: _Hash  # the hash of the canonical request, fed up to the payload's hash
-    signature: hmac.HMAC  # the keyed hash of the string to sign, fed up to the canonical request's hash
+    inner: _Hash  # the keyed hash of the string to sign, fed up to the canonical request's hash
+    outer: _Hash  # what makes a keyed hash of the inner one
     head: bytes  # up to the signature
 
 
@@ -113,8 +115,10 @@ class Signer:
             template = self._templates[operation] = self._template(operation, credentials)
         canonical = template.canonical.copy()
         canonical.update(sha256(body).hexdigest().encode())
-        signature = template.signature.copy()
-        signature.update(canonical.hexdigest().encode())
+        inner = template.inner.copy()
+        inner.update(canonical.hexdigest().encode())
+        signature = template.outer.copy()
+        signature.update(inner.digest())
         return b"%b%b\r\nContent-Length: %d\r\n\r\n" % (template.head, signature.hexdigest().encode(), len(body))
 
     def _start(self, second: int, credentials: Credentials) -> None:
@@ -140,10 +144,11 @@ class Signer:
             f"Authorization: {ALGORITHM} Credential={credentials.access_key}/{self._scope}, "
             f"SignedHeaders={';'.join(name for name, _ in signed)}, Signature="
         )
+        key = self._key.ljust(sha256().block_size, b"\0")
+        text = string_to_sign(self._date, self._scope, canonical_hash="")
         return _Template(
             canonical=sha256(canonical_request(signed, payload_hash="").encode()),
-            signature=hmac.new(
-                self._key, string_to_sign(self._date, self._scope, canonical_hash="").encode(), "sha256"
-            ),
+            inner=sha256(bytes(byte ^ 0x36 for byte in key) + text.encode()),
+            outer=sha256(bytes(byte ^ 0x5C for byte in key)),
             head=head.encode(),
         )

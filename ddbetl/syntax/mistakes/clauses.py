@@ -74,7 +74,7 @@ def foreign_word(stop: Stop) -> Diagnostic | None:
     if token.upper in foreign.CLAUSES and not {"NAME", "WORD", "TABLE_NAME"} & stop.accepts:
         return not_in_language(foreign.CLAUSES[token.upper], token.span)
     if token.upper == "DO" and "REPLACE" in stop.accepts:
-        advice = "write ON CONFLICT REPLACE to overwrite what is there; it is the only way so far"
+        advice = "write ON CONFLICT SKIP to leave what is there, REPLACE to overwrite it"
         return not_in_language(("DO is", advice), token.span)
     if token.upper in ("TRUE", "FALSE") and "MISSING" in stop.accepts:
         advice = "a condition is true or not by itself: write x, NOT x, or x = TRUE"

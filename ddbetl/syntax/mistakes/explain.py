@@ -31,6 +31,7 @@ from ddbetl.syntax.mistakes.expressions import (
     unknown_unit,
     unmatched_bracket,
 )
+from ddbetl.syntax.mistakes.foreign import VALUE_FROM_OUTSIDE
 from ddbetl.syntax.mistakes.stop import DECLARATIONS, Stop, expected, found
 
 
@@ -71,17 +72,33 @@ def _hint(stop: Stop) -> str:
         return "IN takes a list in parentheses: x IN ('a', 'b')"
     if before in ("EXCLUDE", "RENAME", "REPLACE") and accepts == {"LPAR"}:
         return "as in * EXCLUDE (a, b), * REPLACE (a + 1 AS a), * RENAME (a AS b)"
+    if before == "{" and "TEXT" in accepts:
+        return "a map is written {'key': value}"
+    if stop.upper() == ":" and "NAME" in accepts:
+        return VALUE_FROM_OUTSIDE
     if "USING" in accepts and "LPAR" in accepts:
         return "DELETE FROM target USING SELECT key FROM source WHERE …"
     if accepts == {"EQ"} and stop.tokens[0].upper == "LET":
         return "LET name = constant;"
     if accepts == {"EQ"}:
         opener = stop.opener
+        if opener is None:
+            return "it is written name = value"
         if opener and stop.tokens[opener - 1].upper != "WITH":
             return "parentheses after a table hold its options; columns get their names in SELECT, by AS"
         return "an option is written name = value"
     if accepts == {"NUMBER"} and before == "LIMIT":
         return "LIMIT counts rows: LIMIT 100"
+    if before == "KEY" and accepts == {"LPAR"}:
+        return "KEY (partition) or KEY (partition, sort)"
+    if before == "USING" and accepts == {"TEXT"}:
+        return "USING 'file.py';"
+    if "INTO" in accepts and before in ("INSERT", "MERGE"):
+        return f"{before} INTO target SELECT …"
+    if "ON" in accepts and "SELECT" in accepts:
+        return "MERGE INTO target SELECT …"
+    if accepts == {"BY"}:
+        return "ON CONFLICT KEEP NEWEST BY column"
     if accepts == {"SELECT"}:
         return "after the target comes SELECT"
     if "CONFLICT" in accepts or ("REPLACE" in accepts and "SKIP" in accepts):

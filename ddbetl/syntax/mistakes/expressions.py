@@ -10,7 +10,16 @@ from ddbetl.source import Span
 from ddbetl.syntax.literals import ABBREVIATIONS, UNITS
 from ddbetl.syntax.mistakes import foreign
 from ddbetl.syntax.mistakes.clauses import nothing_selected
-from ddbetl.syntax.mistakes.stop import ENDING, OPERATORS, Stop, found, in_table_name, needs_operand, starts_operand
+from ddbetl.syntax.mistakes.stop import (
+    DECLARATIONS,
+    ENDING,
+    OPERATORS,
+    Stop,
+    found,
+    in_table_name,
+    needs_operand,
+    starts_operand,
+)
 from ddbetl.syntax.parts import RESERVED
 from ddbetl.syntax.scanner import CLOSERS, Token
 
@@ -190,6 +199,9 @@ def unknown_unit(stop: Stop) -> Diagnostic | None:
             return Diagnostic("E0109", "the digits of a number are not grouped", token.span, "leave _ out")
         hint = f'a name that begins with a digit is written in double quotes: "{before.text}{token.text[:40]}"'
         return Diagnostic("E0109", f"{found(token)} cannot follow a number directly", token.span, hint)
+    if stop.tokens[0].upper in DECLARATIONS and stop.opener is None:
+        hint = "a duration is of milliseconds, seconds, minutes, hours, days or weeks"
+        return Diagnostic("E0125", f"{token.text} is no unit", token.span, hint)
     return None
 
 

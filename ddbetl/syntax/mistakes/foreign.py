@@ -18,7 +18,8 @@ _DEFINE = (
     "statements that define tables are",
     "create or change the table with your own tools, such as aws dynamodb create-table; INSERT INTO fills it",
 )
-_CHANGE = "setting single attributes is not there yet; INSERT INTO target SELECT … writes whole items"
+_CHANGE = "MERGE INTO target SELECT key, attribute FROM … sets single attributes of items"
+VALUE_FROM_OUTSIDE = "a value from outside is a PARAM, used by its name"
 _OTHER = "a spec is one INSERT, MERGE, DELETE or SELECT"
 
 # Words that begin something after an operand or a table.
@@ -91,7 +92,7 @@ SIGNS: dict[str, str] = {
     "!": "write NOT",
     "::": "write CAST(x AS type)",
     "<=>": "write = ; compare with nothing by IS NULL",
-    "?": "a value from outside is a PARAM, used by its name",
+    "?": VALUE_FROM_OUTSIDE,
     "$": "a PARAM is used by its bare name; ${name} stands in names of tables only",
     "..": "a range stands in names of tables only; between values write BETWEEN low AND high",
 }
