@@ -30,9 +30,9 @@ from ddbetl.plan.catalog import Connection, Site
 from ddbetl.plan.cost import Estimate
 from ddbetl.plan.physical import PhysicalPlan
 from ddbetl.plan.prices import Prices, shipped
-from ddbetl.plan.sampled_warnings import warnings
 from ddbetl.plan.samples import Samples
 from ddbetl.plan.traffic import Traffic
+from ddbetl.plan.warnings import with_price
 from ddbetl.preflight import Change
 from ddbetl.source import SourceText
 from ddbetl.types import Timestamp
@@ -100,7 +100,7 @@ class Plan:
 
     @property
     def warnings(self) -> tuple[Diagnostic, ...]:
-        return self.physical.warnings
+        return with_price(self.physical, self.sites, self.prices)
 
     @property
     def changes(self) -> tuple[Change, ...]:
@@ -134,7 +134,7 @@ class Plan:
         """What the plan will do, as a page of text; costs no capacity units. ``verbose``: also the logical plan, what
         the optimizer's rules make of it, the SQL, its guards, and a request with a row that is made up. ``width``: the
         columns that the page is laid out for."""
-        page = explaining.as_text(self.physical, self.sites, self.prices, self.samples, width, self.traffic)
+        page = explaining.as_text(self._priced, self.sites, self.prices, self.samples, width, self.traffic)
         if not verbose:
             return page
         from ddbetl.plan import explain_verbose
@@ -149,7 +149,11 @@ class Plan:
 
     def explain_json(self) -> dict[str, Any]:
         """The same as a JSON value; its schema is in docs/explain.md."""
-        return explaining.as_json(self.physical, self.sites, self.prices, self.samples, self.traffic)
+        return explaining.as_json(self._priced, self.sites, self.prices, self.samples, self.traffic)
+
+    @property
+    def _priced(self) -> PhysicalPlan:
+        return replace(self.physical, warnings=self.warnings)
 
     def estimate(self) -> Estimate:
         """The job's units, dollars and time, as explain says them; costs no capacity units."""
@@ -168,9 +172,7 @@ class Plan:
         return self._sampled(run_async(lambda: sample(self.physical, access, items)))
 
     def _sampled(self, found: Samples) -> Plan:
-        more = tuple(warnings(self.physical, found.sources))
-        physical = replace(self.physical, warnings=(*self.physical.warnings, *more))
-        return replace(self, physical=physical, samples=found)
+        return replace(self, physical=compilation.sampled(self.inputs, self.physical, found), samples=found)
 
     def preview(self, rows: int = 20) -> Preview:
         """The first rows that ``run`` would write. Reads as few pages as it needs, and writes nothing."""

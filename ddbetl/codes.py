@@ -916,7 +916,8 @@ partition keys become rows of a few.
         "WHERE that decides nothing",
         """`WHERE` is `TRUE` for every item, or for none: `Status <> 'open' OR Status <> 'paid'` is never `FALSE`, `Status =
 'open' AND Status = 'paid'` never `TRUE`, and a range whose lower bound is above the upper one is empty. The first mostly
-should be `NOT IN`, the second `OR`. Nothing is said of a condition that only constants with a name decide, as in
+should be `NOT IN`, the second `OR`. Every item has the attributes of its table's key, so one of them `IS NULL` is never
+`TRUE`. Nothing is said of a condition that only constants with a name decide, as in
 `month = '' OR …`: another run may give them other values.
 """,
     ),
@@ -925,7 +926,7 @@ should be `NOT IN`, the second `OR`. Nothing is said of a condition that only co
         "Filter that no index helps",
         """`WHERE` asks for some values of an attribute, but DynamoDB finds items only by the partition key of the table
 or of an index. So every item is read, and paid for, whether `WHERE` keeps it or not: the message says how many read
-units that is. It is said of 10,000 units and more. A global secondary index with that attribute as its partition key,
+units that is, and how many dollars where the table is on demand and the price is known. It is said of 10,000 units and more. A global secondary index with that attribute as its partition key,
 and with all attributes that the spec reads, makes a Query of the Scan; whether it is worth its own price depends on how
 often the job runs.
 """,
@@ -936,7 +937,8 @@ often the job runs.
         """`write` asks for more units a second than the target has: it is provisioned with less, has a maximum, or is an
 on-demand table that is still cold. DynamoDB refuses what is too much; ddbetl waits and sends it again, so nothing is
 lost, but others who write the table are refused as well. An on-demand table grows to more as it is written, or at once by
-`aws dynamodb update-table --warm-throughput`, which has a price. A share, as `write = 50%`, is never too much.
+`aws dynamodb update-table --warm-throughput`, which has a price. A share, as `write = 50%`, is never too much. `write =
+unlimited` is, where the sources and this machine give the target more than it takes, and for longer than a minute.
 """,
     ),
     Code(

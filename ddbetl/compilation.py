@@ -19,7 +19,10 @@ from ddbetl.plan.catalog import Catalog, Connection, Site, TableDescription
 from ddbetl.plan.optimizer import optimize
 from ddbetl.plan.physical import PhysicalPlan
 from ddbetl.plan.planner import plan
+from ddbetl.plan.sampled_warnings import warnings as seen_in
+from ddbetl.plan.samples import Samples
 from ddbetl.plan.traffic import Traffic, Usage, warnings
+from ddbetl.plan.warnings import of_writing
 from ddbetl.source import SourceText
 from ddbetl.syntax import ast, parser
 from ddbetl.types import Timestamp
@@ -89,9 +92,18 @@ def again(inputs: Inputs, now: Timestamp, answers: Answers) -> PhysicalPlan:
 
 
 def worker_plan(inputs: Inputs, now: Timestamp, catalog: Catalog) -> PhysicalPlan:
-    """Compile in a worker process, against what the servers said to the job's: nothing is asked, or found, once more."""
+    """Compile in a worker process, against what the servers said to the job's: nothing is asked, or found, again."""
     spec, overrides = _parse(inputs)
     return plan(optimize(analyze(spec, catalog, inputs.params, overrides, now, python_files.used(spec, inputs.name))))
+
+
+def sampled(inputs: Inputs, physical: PhysicalPlan, samples: Samples) -> PhysicalPlan:
+    """The plan with what samples of its tables show to be wrong."""
+    spec, overrides = _parse(inputs)
+    more = [*seen_in(physical, samples.sources)]
+    if all(one.code != "W0114" for one in physical.warnings):
+        more += of_writing(physical, lambda option: preflight.place(spec, overrides, option), samples)
+    return replace(physical, warnings=(*physical.warnings, *more))
 
 
 def _planned(
@@ -102,6 +114,8 @@ def _planned(
     if answers.traffic is not None:
         busy = warnings(physical, answers.traffic, lambda option: preflight.place(spec, overrides, option))
         physical = replace(physical, warnings=(*physical.warnings, *busy))
+    cold = of_writing(physical, lambda option: preflight.place(spec, overrides, option))
+    physical = replace(physical, warnings=(*physical.warnings, *cold))
     write = physical.write
     if write is None:
         return physical, answers

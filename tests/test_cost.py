@@ -12,28 +12,34 @@ from typing import Any
 import pytest
 import servers
 import tables
+from botocore.loaders import create_loader
 from click.testing import CliRunner
-from compiling import catalog, descriptions, site
-from hypothesis import given
+from compiling import catalog, control_plane, descriptions, site
+from hypothesis import example, given
 from hypothesis import strategies as st
 from planned import NOW
 
 import ddbetl
 from ddbetl.cli.commands import cli
 from ddbetl.cli.exit_codes import ExitCode
+from ddbetl.cli.explain import with_sample
 from ddbetl.connectors.dynamodb.failures import Kind, ServiceError
+from ddbetl.engine import conflicts, target, width
 from ddbetl.engine.measuring import _unless_denied, measured, unfiltered
 from ddbetl.errors import JobFailed
+from ddbetl.expressions.projection import BATCH
 from ddbetl.expressions.writing import Action
+from ddbetl.plan import write_cost
 from ddbetl.plan.analyzer import Overrides, analyze
 from ddbetl.plan.catalog import Catalog, Connection
-from ddbetl.plan.cost import Estimate, estimate, sampling_cost
+from ddbetl.plan.cost import DOMAINS, Estimate, estimate, is_aws, sampling_cost, why_unknown
 from ddbetl.plan.optimizer import optimize
 from ddbetl.plan.physical import PhysicalPlan
 from ddbetl.plan.planner import plan as make_plan
 from ddbetl.plan.prices import Prices, parsed, shipped
 from ddbetl.plan.samples import Range, Sample, Samples, Units, exactly, rows_of, share_of
-from ddbetl.plan.write_cost import _cost, _Row
+from ddbetl.plan.warnings import with_price
+from ddbetl.plan.write_cost import _cost, _learning, _Row
 from ddbetl.source import SourceText
 from ddbetl.syntax import parser
 
@@ -69,8 +75,12 @@ def test_the_shipped_prices_are_dated_and_in_order() -> None:
         ("{", "is no JSON"),
         ("[]", "the file must be an object"),
         ("{}", "ddbetl_prices must be 1"),
+        ('{"ddbetl_prices": true, "date": "2026-01-01", "regions": {}}', "ddbetl_prices must be 1"),
+        ('{"ddbetl_prices": 1.0, "date": "2026-01-01", "regions": {}}', "ddbetl_prices must be 1"),
         ('{"ddbetl_prices": 1}', "date must be the date of the prices"),
         ('{"ddbetl_prices": 1, "date": "today"}', "date must be the date of the prices"),
+        ('{"ddbetl_prices": 1, "date": "2026-99-99", "regions": {}}', "and there is no 2026-99-99"),
+        ('{"ddbetl_prices": 1, "date": "2026-02-29", "regions": {}}', "and there is no 2026-02-29"),
         ('{"ddbetl_prices": 1, "date": "2026-01-01"}', "regions must be an object"),
         ('{"ddbetl_prices": 1, "date": "2026-01-01", "source": 5, "regions": {}}', "source must be a text"),
     ],
@@ -149,6 +159,50 @@ def test_a_server_of_ones_own_costs_nothing_that_is_known() -> None:
     assert found.dollars is None and found.charges[0].why == "the endpoint is not one of AWS"
 
 
+def test_the_domains_are_those_of_all_partitions() -> None:
+    outputs = [one["outputs"] for one in create_loader().load_data("partitions")["partitions"]]
+    assert set(DOMAINS) == {f".{one[name]}" for one in outputs for name in ("dnsSuffix", "dualStackDnsSuffix")}
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "aws"),
+    [
+        ("https://dynamodb.eusc-de-east-1.amazonaws.eu", True),
+        ("https://dynamodb.us-iso-east-1.c2s.ic.gov", True),
+        ("https://123456789012.ddb.us-east-1.amazonaws.com/", True),
+        ("https://DynamoDB.eu-west-1.AmazonAWS.com:443/", True),
+        ("http://127.0.0.1:8000", False),
+        ("https://amazonaws.com.example.org", False),
+        ("https://example.org/.amazonaws.com", False),
+        ("https://notamazonaws.com", False),
+    ],
+)
+def test_an_endpoint_is_known_by_its_domain(endpoint: str, aws: bool) -> None:
+    assert is_aws(endpoint) == aws
+
+
+@pytest.mark.parametrize(
+    ("billing", "connection", "said"),
+    [
+        ("on demand", HERE, " ($0.02)"),
+        ("on demand", Connection("eu-west-2"), " ($0.24)"),
+        ("on demand", Connection(endpoint="http://127.0.0.1:8000"), ""),
+        ("provisioned 10 rcu 10 wcu", HERE, ""),
+    ],
+)
+def test_a_full_scan_has_a_price_where_it_is_known(billing: str, connection: Connection, said: str) -> None:
+    own = parsed(
+        '{"ddbetl_prices": 1, "date": "2026-01-01", "regions": {"eu-west-2": {"STANDARD": {"on_demand": {"read": 2, "write": 2}}}}}',
+        "own",
+    )
+    prices = replace(shipped(), table={**shipped().table, **own.table})
+    found = planned("SELECT ID FROM Orders WHERE a = 1", f"Orders (ID S), 1000000 items, 1000000000 bytes, {billing}")
+    (warning,) = with_price(found, {HERE: site(connection)}, prices)
+    assert warning.code == "W0113" and f"for 122,071 read units{said}: no index" in warning.message
+    # Without prices, there are still the units.
+    assert "for 122,071 read units: no" in found.warnings[0].message
+
+
 # Units and ranges
 
 
@@ -170,6 +224,29 @@ def test_every_row_is_paid_for(
     if there == 0:
         # Whatever is new is put; or nothing is there to be changed, which is found out by trying.
         assert writes >= rows * (min(put, 1) if action in (Action.DELETE, Action.MERGE_EXISTING) else put) * (1 - 1e-9)
+
+
+def test_what_is_learned_is_learned_as_the_engine_does() -> None:
+    assert write_cost.ASK_FIRST == conflicts.ASK_FIRST
+    assert (write_cost.MEMORY, write_cost.BATCH_ROWS) == (target.MEMORY, BATCH)
+    assert (write_cost.IN_FLIGHT, write_cost.MOST_IN_FLIGHT) == (width.FIRST, width.MOST)
+    # No more are in flight before so many are done.
+    assert write_cost.SAME_IN_FLIGHT == width.ROUNDS * width.FIRST
+
+
+@given(share=st.floats(0, 1), limit=st.sampled_from([write_cost.ASK_FIRST, write_cost.INSERT_FIRST]))
+@example(1 / 2 + 1e-16, 1 / 2)
+@example(0.5000000000000001, 1 / 2)
+def test_a_share_is_known_after_as_many_batches_as_the_engine_takes(share: float, limit: float) -> None:
+    found = _learning(share, limit)
+    seen, batches = target.Share(), 0
+    while seen.value <= limit and batches < 1000:
+        seen.add(share * BATCH, BATCH)  # type: ignore[arg-type]
+        batches += 1
+    if batches < 1000:
+        assert found.low <= batches * BATCH <= found.expected < found.high
+    else:
+        assert found.expected > 100 * BATCH
 
 
 SPECS = (
@@ -345,6 +422,42 @@ def test_sampling_says_what_it_costs() -> None:
     # And half a unit for each row that the target is asked for.
     assert sampling_cost(planned(COPY, TABLES), 100) == pytest.approx(60)
     assert sampling_cost(planned(COPY, "Orders (ID S)\nArchive (ID S)"), 100) is None
+
+
+def test_what_hides_the_cost_of_a_sample_is_said() -> None:
+    assert why_unknown(planned(COPY, "Orders (ID S)\nArchive (ID S)")) == "Orders is empty or too new to be counted"
+    uncounted = planned(COPY, "Orders (ID S), 5 items\nArchive (ID S)")
+    assert sampling_cost(uncounted, 100) is None and why_unknown(uncounted) == "the size of Orders is not known"
+
+
+@pytest.mark.parametrize(
+    ("known", "said"),
+    [
+        ("Orders (ID S), 5 items", "; what that costs is not known: the size of Orders is not known."),
+        ("Orders (ID S)", "; what that costs is not known: Orders is empty or too new to be counted."),
+        ("Orders (ID S), 5 items, 90 bytes", ", about 0.5 read units."),
+    ],
+)
+def test_what_a_sample_costs_is_said_before_it_is_taken(
+    known: str, said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with control_plane(known), pytest.raises(AttributeError, match="access"):
+        with_sample(ddbetl.compile("SELECT * FROM Orders", now=NOW), 20)
+    assert " ".join(capsys.readouterr().err.split()) == f"Sampling reads up to 20 items{said}"
+
+
+def test_rows_that_no_sampled_item_becomes_have_a_price_as_well() -> None:
+    found = planned("INSERT INTO Archive SELECT * FROM Orders WHERE a = 1 ON CONFLICT REPLACE", TABLES)
+    none = Samples((sampled(100, 0),))
+    made = estimate(found, {HERE: site(HERE)}, shipped(), none)
+    assert made.rows is not None and made.write_units is not None
+    assert (made.rows.low, made.rows.expected) == (0, 0) < (made.rows.high, 0)
+    assert made.write_units.low == made.write_units.expected == 0
+    # An item of 819 bytes is one unit, or two.
+    assert made.rows.high <= made.write_units.high <= 2 * made.rows.high
+    assert "a row is as large as the item that it is made of" in made.assumptions
+    empty = Samples((sampled(0, 0, whole=True),))
+    assert estimate(found, {HERE: site(HERE)}, shipped(), empty).assumptions == ()
 
 
 def test_an_offline_plan_has_nothing_to_sample() -> None:

@@ -279,9 +279,14 @@ def arguments(text: str) -> dict[str, Any]:
     return parsed(words) | ({"name": str(ROOT / file)} if (ROOT / file).exists() else {})
 
 
+def program() -> click.Context:
+    """What stands above a command: a command that is parsed without it would forget -h for good."""
+    return click.Context(cli, info_name="ddbetl", **cli.context_settings)
+
+
 def parsed(words: Sequence[str]) -> dict[str, Any]:
     command = cli.commands["check"]
-    given = command.make_context("check", ["SPEC", *words]).params
+    given = command.make_context("check", ["SPEC", *words], parent=program()).params
     connection = {name: given[name] for name in ("region", "profile", "endpoint_url")}
     return {
         "params": dict(given["param"]),
@@ -486,7 +491,7 @@ def check_options(words: list[str]) -> None:
         return
     command = cli.commands[words[0]]
     with contextlib.suppress(click.exceptions.Exit):
-        command.make_context(words[0], words[1:])
+        command.make_context(words[0], words[1:], parent=program())
 
 
 def test_an_option_that_does_not_exist_is_seen() -> None:

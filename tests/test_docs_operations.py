@@ -35,7 +35,7 @@ def test_the_events_are_all_there_with_their_fields() -> None:
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             match node:
                 case ast.Call(
-                    func=ast.Attribute(attr="write", value=ast.Name("log") | ast.Attribute(attr="log")),
+                    func=ast.Attribute(attr="write", value=ast.Name("log") | ast.Attribute(attr="log" | "_log")),
                     args=[ast.Constant(), ast.Constant(value=str(event))],
                     keywords=keywords,
                 ):

@@ -22,6 +22,8 @@ COUNT = 2400
 SAMPLE = 400
 # Of the units that are used.
 NEAR = 0.10
+# Where nothing is written but until the run knows better: how many batches are in flight then, is chance.
+LEARNS = {"inserts where all is there"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,13 +65,21 @@ def data(running_server: object) -> Data:
         "KeySchema": [{"AttributeName": "Day", "KeyType": "HASH"}],
         "Projection": {"ProjectionType": "ALL"},
     }
-    for name, indexes in (("Plain", []), ("Indexed", [by_day]), ("Again", []), ("Full", []), ("Gone", [])):
+    for name, indexes in (
+        ("Plain", []),
+        ("Indexed", [by_day]),
+        ("Again", []),
+        ("Full", []),
+        ("Gone", []),
+        ("Merged", []),
+        ("Kept", []),
+    ):
         key = ("CustomerID", "S"), ("DateTime", "S")
         if indexes:
             _with_index(server, f"{prefix}{name}", by_day)
         else:
             tables.create(server, f"{prefix}{name}", *key)
-    for name in ("Full", "Gone"):
+    for name in ("Full", "Gone", "Kept"):
         tables.fill(server, f"{prefix}{name}", [order(number, 100) for number in range(COUNT)])
     return Data(server, prefix)
 
@@ -97,8 +107,10 @@ SPECS = {
         WHERE DateTime >= '2017' ON CONFLICT REPLACE""",
     "every attribute, into an index as well": "INSERT INTO {p}Indexed SELECT * FROM {p}A ON CONFLICT REPLACE",
     "inserts where nothing is": "INSERT INTO {p}Again SELECT * FROM {p}B ON CONFLICT SKIP",
+    "inserts where all is there": "INSERT INTO {p}Kept SELECT * FROM {p}A ON CONFLICT SKIP",
     "a merge of two columns into what is there": """
         MERGE INTO {p}Full SELECT CustomerID, DateTime, 'seen' AS Mark, 1 AS Times FROM {p}A WHERE Day IS NOT NULL""",
+    "a merge of rows that are all new": "MERGE INTO {p}Merged SELECT CustomerID, DateTime, 1 AS Times FROM {p}A",
     "deletes": "DELETE FROM {p}Gone USING SELECT CustomerID, DateTime FROM {p}A WHERE length(Note) < 1000",
     "one customer, by a query": """
         INSERT INTO {p}Plain SELECT * FROM {p}A WHERE CustomerID = 'C000003' ON CONFLICT REPLACE""",
@@ -121,6 +133,10 @@ def test_what_is_expected_is_what_is_used(shape: str, data: Data, tmp_path: Path
     read, write = used(report)
     assert expected.read_units is not None and expected.write_units is not None and expected.compare_units is not None
     assert expected.read_units.expected + expected.compare_units.expected == pytest.approx(read, rel=NEAR)
-    assert expected.write_units.expected == pytest.approx(write, rel=NEAR)
+    if shape not in LEARNS:
+        assert expected.write_units.expected == pytest.approx(write, rel=NEAR)
+    assert expected.compare_units.low <= report.progress.target_read_units <= expected.compare_units.high
+    assert expected.write_units.low <= write <= expected.write_units.high
     assert expected.rows is not None
-    assert expected.rows.low <= report.progress.written <= expected.rows.high
+    done = report.progress.written + report.progress.skipped + report.progress.unchanged
+    assert expected.rows.low <= done <= expected.rows.high

@@ -32,6 +32,13 @@ flipped = st.builds(
 others = st.sampled_from(
     [
         "a IS NULL",
+        "a IS NOT NULL",
+        "NOT a IS NULL",
+        "NOT (a = a)",
+        "NOT (b <> b)",
+        "NOT (a < a)",
+        "NOT (b > 0 OR b <= 0)",
+        "NOT (a = 1 AND a = 2)",
         "b IS NOT NULL",
         "a IN (1, 2)",
         "a IN (3)",
@@ -103,6 +110,12 @@ def test_what_is_decided_holds_for_all_values(text: str) -> None:
         ("a.b[0] >= a.b[0]", True),
         ("a < a", False),
         ("a = 5 AND b <> b", False),
+        ("NOT (a = a)", False),
+        ("NOT (a > 0 OR a <= 0)", False),
+        ("NOT NOT (a = a)", None),
+        ("NOT (a <> a)", True),
+        ("NOT (a = 1 AND a = 2)", None),
+        ("a IS NULL", None),
         ("a > 0 OR a < 0", None),
         ("a > 1 OR a <= 0", None),
         ("a <> 1 OR a > 1", None),
@@ -119,3 +132,32 @@ def test_what_is_decided_holds_for_all_values(text: str) -> None:
 def test_what_is_plain_is_found(text: str, always: bool | None) -> None:
     found = decided(predicate(text))
     assert (found.always if found is not None else None) is always
+
+
+@pytest.mark.parametrize(
+    ("text", "always"),
+    [
+        ("k IS NULL", False),
+        ("k IS NOT NULL", True),
+        ("NOT k IS NULL", True),
+        ("NOT k IS NOT NULL", False),
+        ("a = 1 AND k IS NULL", False),
+        ("a = 1 OR k IS NOT NULL", True),
+        ("NOT (a = 1 AND k IS NULL)", True),
+        ("NOT (a = 1 OR k IS NOT NULL)", False),
+        ("a = 1 AND k IS NOT NULL", None),
+        ("a = 1 OR k IS NULL", None),
+        ("k[0] IS NULL", None),
+        ("a IS NULL", None),
+        ("k = 1", None),
+    ],
+)
+def test_every_item_has_its_key(text: str, always: bool | None) -> None:
+    condition = predicate(text)
+    found = decided(condition, frozenset("k"))
+    assert (found.always if found is not None else None) is always
+    if found is None:
+        return
+    value = evaluator(condition)
+    results = {value({"k": {"N": "1"}, **rest}, CONTEXT) for rest in ({}, {"a": {"N": "1"}}, {"a": {"N": "2"}})}
+    assert results == {True} if found.always else True not in results

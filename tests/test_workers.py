@@ -10,9 +10,12 @@ import asyncio
 import json
 import math
 import os
+import pickle
 import random
 import shutil
 import signal
+import socket
+import subprocess
 import sys
 import time
 from collections import Counter
@@ -355,6 +358,76 @@ def test_workers_that_are_killed_again_and_again_end_the_job(tmp_path: Path) -> 
     assert len(pids(tmp_path)) == MOST_DEATHS + 2
 
 
+POISON = """\
+import os, signal
+from ddbetl import function
+
+@function("STRING", returns="STRING")
+def survived(text):
+    if text == "i00050":
+        os.kill(os.getpid(), signal.SIGKILL)
+    return text
+"""
+
+
+def test_a_page_that_kills_its_workers_ends_the_job_though_others_get_done(tmp_path: Path) -> None:
+    (tmp_path / "poison.py").write_text(POISON, encoding="utf-8")
+    spec = f"USING 'poison.py';\nSELECT survived(id) AS id FROM One WITH ({FAST}, segments = 1)"
+    fake = Fake({"One": source_items(200)}, page=20)
+    with pytest.raises(JobFailed, match=r"(?s)the job got no further; the last one was killed by signal 9"):
+        run(fake, spec, tmp_path / "job", name=str(tmp_path / "spec.ddbetl"))
+    # The pages before it are done for good; those behind it were done, too.
+    assert {f"i{place:05}" for place in range(40)} <= {item["id"]["S"] for item in fake.items.values()}
+    assert all(map(gone, pids(tmp_path / "job")))
+
+
+SLOW = """\
+import time
+from ddbetl import function
+
+@function("STRING", returns="STRING")
+def slowly(text):
+    time.sleep(0.002)
+    return text
+"""
+
+
+def test_a_worker_that_fails_is_given_pages_until_the_job_knows(tmp_path: Path) -> None:
+    """What it says is why, and not that it has ended."""
+
+    async def fault(call: Call) -> None:
+        if call.operation != "Scan":
+            raise Refused("AccessDeniedException", message="not allowed")
+        await asyncio.sleep(0.01)
+
+    (tmp_path / "slow.py").write_text(SLOW, encoding="utf-8")
+    spec = f"USING 'slow.py';\nSELECT slowly(id) AS id FROM One WITH ({FAST}, segments = 16)"
+    fake = Fake({"One": source_items(4_000)}, fault=fault, page=20)
+    with pytest.raises(JobFailed, match="not allowed"):
+        run(fake, spec, tmp_path / "job", name=str(tmp_path / "spec.ddbetl"))
+    assert not events(tmp_path / "job", "worker_ended")
+
+
+def test_a_worker_ends_when_the_job_has_read_its_last_words(tmp_path: Path) -> None:
+    """What is written to a socket that is closed costs the writer what it has not read."""
+    (end, its), (claims, its_claims) = socket.socketpair(), socket.socketpair()
+    numbers = its.fileno(), its_claims.fileno()
+    paths = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+    process = subprocess.Popen([*COMMAND, *map(str, numbers)], pass_fds=numbers, env=paths)
+    try:
+        messages.send_to(end, messages.Begin(pickle.dumps(broken_plan), "", {}, (), tmp_path, False, False))
+        assert isinstance(messages.receive_from(end), messages.Failed)
+        with pytest.raises(subprocess.TimeoutExpired):
+            process.wait(0.5)
+        end.close()
+        process.wait(10)
+    finally:
+        process.kill()
+        process.wait()
+        for one in (end, its, claims, its_claims):
+            one.close()
+
+
 def test_a_stop_leaves_what_another_run_goes_on_with(tmp_path: Path) -> None:
     stop = Event()
 
@@ -476,7 +549,8 @@ def test_a_small_job_or_a_slow_one_has_one_process(spec: str, size: int, wanted:
     from planned import table
 
     plan = planned(spec, into="Target", source=lambda name: replace(table(name), size=size, items=size // 200))
-    assert cores.workers_for(plan, 4) == wanted
+    assert cores.workers_for(plan, 8) == wanted
+    assert cores.workers_for(plan, 3) == 1
 
 
 def test_a_limit_is_for_one_process(job: Job, tmp_path: Path) -> None:  # noqa: F811

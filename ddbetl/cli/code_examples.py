@@ -957,7 +957,7 @@ EXAMPLES: dict[str, CodeExample] = {
     ),
     'W0113': CodeExample(
         "SELECT CustomerID FROM Orders WHERE Status = 'open'",
-        'warning[W0113]: all of Orders is read, for 122,071 read units: no index finds the items that WHERE keeps\n'
+        'warning[W0113]: all of Orders is read, for 122,071 read units ($0.02): no index finds the items that WHERE keeps\n'
         ' --> <spec>:1:37\n'
         '  |\n'
         "1 | SELECT CustomerID FROM Orders WHERE Status = 'open'\n"

@@ -50,7 +50,7 @@ _running: tuple[Decorator, ...] = (
         "--workers",
         metavar="N",
         type=click.IntRange(1, 256),
-        help="So many processes do the work; otherwise one, or of a large job one for each core.",
+        help="So many processes do the work; otherwise one, or of a large job one for every two cores.",
     ),
     click.option("--detach", is_flag=True, help="Run in the background; `ddbetl jobs watch` shows the progress."),
     takes_progress,

@@ -23,13 +23,14 @@ WIDEST_EXAMPLE = 40
 
 def page(report: TableReport) -> str:
     """The report as text."""
-    from ddbetl.plan.explain import size
+    from ddbetl.plan.layout import volume
 
     description = report.description
+    whole = volume((description.items, description.size))
     rows = [
         ("key", ", ".join(f"{k.name} {k.type} ({role})" for k, role in zip(description.key, ROLES, strict=False))),
         ("billing", billing(description)),
-        ("items", f"{description.items:,}, {size(description.size)}  (DynamoDB counts them every six hours)"),
+        ("items", f"{description.items:,}, {whole}  (DynamoDB counts them every six hours)"),
         ("status", description.status if description.status != "ACTIVE" else ""),
         ("created", description.created),
         *(("index" if number == 0 else "", index_text(i)) for number, i in enumerate(description.indexes)),

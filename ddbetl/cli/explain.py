@@ -12,7 +12,7 @@ import click
 
 from ddbetl.cli.terminal import err, page_width, wrapped
 from ddbetl.cli.wording import counted, units_of
-from ddbetl.plan.cost import asks_target, sampling_cost
+from ddbetl.plan.cost import asks_target, sampling_cost, why_unknown
 
 if TYPE_CHECKING:
     from ddbetl.api import Plan
@@ -39,7 +39,10 @@ def with_sample(plan: Plan, items: int) -> Plan:
         return plan
     tables = len(plan.physical.scans)
     cost = sampling_cost(plan.physical, items)
-    units = f", about {units_of(round(cost, 1), 'read')}" if cost is not None else ""
+    if cost is not None:
+        units = f", about {units_of(round(cost, 1), 'read')}"
+    else:
+        units = f"; what that costs is not known: {why_unknown(plan.physical)}"
     each = "" if tables == 1 else f" of each of {tables} tables"
     write = plan.physical.write
     target = f" and as many of {write.table.name}" if write is not None and asks_target(plan.physical) else ""

@@ -17,6 +17,9 @@ LARGE = 256 * 2**20
 # What one process does in a second at the least, in write units and in bytes of pages; see docs/performance.md.
 UNITS_ALONE = 50_000
 BYTES_ALONE = 40 * 2**20
+# Cores that a process keeps busy where nothing else holds it up: one for the transform, and most of another one for
+# requests. On two cores a second process only costs what it takes to start.
+CORES_EACH = 2
 # More than that would not find enough pages.
 MOST = 16
 
@@ -42,4 +45,4 @@ def workers_for(plan: PhysicalPlan, cores: int) -> int:
     if None not in reads:
         unit = STRONG_BYTES if plan.logical.consistent_read else EVENTUAL_BYTES
         needed = min(needed, sum(units or 0.0 for units in reads) * unit / BYTES_ALONE)
-    return max(1, min(cores, math.ceil(needed)))
+    return max(1, min(cores // CORES_EACH, math.ceil(needed)))

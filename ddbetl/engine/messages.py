@@ -31,8 +31,6 @@ from ddbetl.errors import DdbetlError
 from ddbetl.plan.catalog import Connection
 
 _SIZE = Struct("<Q")
-# Seconds between looks at whether the last message has gone.
-FLUSH_SECONDS = 0.002
 
 # The budgets of the target: of writes, and of reading what is there.
 Direction = Literal["write", "reads"]
@@ -217,11 +215,6 @@ class Channel(asyncio.Protocol):
         if self._transport is not None and not self._transport.is_closing():
             content = pickle.dumps(message, pickle.HIGHEST_PROTOCOL)
             self._transport.write(_SIZE.pack(len(content)) + content)
-
-    async def flushed(self) -> None:
-        """Wait until all messages are on their way, or nobody is there who takes them."""
-        while self._transport is not None and self._transport.get_write_buffer_size():
-            await asyncio.sleep(FLUSH_SECONDS)
 
     def close(self) -> None:
         if self._transport is not None:

@@ -50,6 +50,8 @@ async def transform(
             some = [first, *pages.get_more(GROUP - 1)]
             inputs = [_input(page, now_millis) for page in some]
             group = _Group(some, loop.run_in_executor(thread, work.run, inputs, course.left))
+            # What comes of it after another has failed nobody asks.
+            group.results.add_done_callback(lambda results: results.cancelled() or results.exception())
             await groups.put(group, 1)
             if course.left is not None:
                 await group.handed_over.wait()

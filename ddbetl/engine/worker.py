@@ -72,11 +72,9 @@ UNTOLD = 0.001
 
 
 def main(channel: int, claims: int) -> None:
-    """Work until all is done, or until the job's process has ended; the arguments are the numbers of two sockets."""
+    """Work until the job's process hangs up, which ends this one; the arguments are the numbers of two sockets."""
     ends = [socket.socket(fileno=number) for number in (channel, claims)]
     run_async(lambda: Worker(*ends).run())
-    # A thread may still wait for an answer that does not matter any more.
-    os._exit(0)
 
 
 class Worker:
@@ -115,7 +113,9 @@ class Worker:
         else:
             self._tell_all()
             self._channel.send(Ended())
-        await self._channel.flushed()
+        # The job's process hangs up when it has read that. Not before: what it would write to a socket that is closed
+        # would cost it what it has not read.
+        await asyncio.get_running_loop().create_future()
 
     async def _run(self, begin: Begin) -> None:
         work = _work_of(self, begin, _plan(begin), self._ends[1])
@@ -136,7 +136,14 @@ class Worker:
     def _received(self, work: _Work, message: object) -> None:
         match message:
             case Fetch() if not work.course.stopping:
-                task = work.group.create_task(self._fetch(work, message))
+                fetch = self._fetch(work, message)
+                try:
+                    task = work.group.create_task(fetch)
+                except RuntimeError:
+                    # Something has failed, and the job's process does not know yet: it will hear of that, and not of
+                    # the page.
+                    fetch.close()
+                    return
                 work.fetching.add(task)
                 task.add_done_callback(work.fetching.discard)
             case Rate(direction=direction, units=units):

@@ -83,7 +83,7 @@ LOOK_SECONDS = 0.1
 ENDS_WITHIN = 5.0
 # Seconds for what a worker that has ended has printed last: a process that it has started may still print.
 SILENT_WITHIN = 0.5
-# Workers that have ended unasked without a page done between them: it is no accident then.
+# Workers that have ended unasked while no split got on: it is no accident then, or some page's items are at fault.
 MOST_DEATHS = 5
 # Characters that are kept of what a worker prints.
 SAID = 4_000
@@ -117,6 +117,7 @@ class _Worker:
 
     ``reading``: requests for pages, by number. ``coming``: pages that are there, of which the reader has not heard yet,
     with the news of them. ``orphans``: pages that are read again by others; what it says of them counts no more.
+    ``given``: how many pages it was given so far.
     """
 
     process: subprocess.Popen[bytes]
@@ -125,6 +126,7 @@ class _Worker:
     thread: threading.Thread | None = None
     ready: bool = False
     ended: bool = False
+    given: int = 0
     reading: dict[int, tuple[asyncio.Future[Got], Split]] = field(default_factory=dict)
     coming: dict[int, list[_News]] = field(default_factory=dict)
     pages: dict[int, Page] = field(default_factory=dict)
@@ -147,6 +149,10 @@ class _Worker:
     def send(self, message: object) -> None:
         if self.channel is not None:
             self.channel.send(message)
+
+    def hang_up(self) -> None:
+        if self.channel is not None:
+            self.channel.close()
 
 
 @dataclass(frozen=True, slots=True)
@@ -290,7 +296,9 @@ class Crew:
         """Give a page to the worker that has the fewest, which reads it; one attempt."""
         while not (usable := [worker for worker in self._all if self._usable(worker)]):
             await self._change()
-        worker = min(usable, key=lambda one: one.load)
+        # Of those with as few, one that has had fewer: where the server is the limit, all of them often have none.
+        worker = min(usable, key=lambda one: (one.load, one.given))
+        worker.given += 1
         number = next(self._numbers)
         future: asyncio.Future[Got] = asyncio.get_running_loop().create_future()
         worker.reading[number] = (future, split)
@@ -340,9 +348,11 @@ class Crew:
                 self._group.create_task(self._renew_for(worker, connection))
             case Failed(failure=failure):
                 worker.ended = True
+                worker.hang_up()
                 self._fail(self._exception(worker, failure))
             case Ended():
                 worker.ended = True
+                worker.hang_up()
         self._changed()
 
     def _reported(self, worker: _Worker, report: Report) -> None:
@@ -385,8 +395,11 @@ class Crew:
         if news.pairs is not None:
             page.pairs += news.pairs
             del worker.pages[number]
-            self._deaths = 0
+            before = page.split.position, page.split.done
             page.close(1)
+            if (page.split.position, page.split.done) != before:
+                # A page that is done behind one that kills its workers is read again with it, and again.
+                self._deaths = 0
 
     def _count_rejects(self, reasons: Reasons, beside: int) -> None:
         try:
@@ -559,10 +572,10 @@ class Crew:
         worker.send(Renewed(connection, now))
 
     async def _dismiss(self) -> None:
-        """End the workers that are still there: without this process they have nothing to do."""
+        """End the workers that are still there, at once, as the tasks of this process end."""
         for worker in self._all:
-            if worker.channel is not None:
-                worker.channel.close()
+            worker.process.kill()
+            worker.hang_up()
         for worker in self._all:
             await self._end_of(worker)
 
@@ -593,10 +606,10 @@ def _answer_claims(end: socket.socket, seen: KeysSeen) -> None:
     """Answer what a worker asks of the target keys, until it has ended."""
     with suppress(OSError, EOFError):
         while True:
-            asked = unpacked_claims(receive_from(end))
+            asked = receive_from(end)
             answer: object
             try:
-                answer = seen.claim(asked)
+                answer = seen.claim(unpacked_claims(asked))
             except Exception as error:
                 answer = packed(error)
             send_to(end, answer)
@@ -605,7 +618,7 @@ def _answer_claims(end: socket.socket, seen: KeysSeen) -> None:
 def _too_many(how: str, said: str) -> str:
     last = said.strip().rpartition("\n")[2]
     return (
-        f"{MOST_DEATHS + 1} worker processes in a row have ended before a page was done; the last one {how}"
+        f"{MOST_DEATHS + 1} worker processes in a row have ended, and the job got no further; the last one {how}"
         + (f": {last}" if last else "")
         + "\nWithout memory the system kills processes: fewer workers need less, --workers 1 is one process alone."
     )

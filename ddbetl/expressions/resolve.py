@@ -25,8 +25,8 @@ from ddbetl.functions.model import (
     key_of,
 )
 from ddbetl.source import Span
-from ddbetl.time import Zone
-from ddbetl.types import Type, Value
+from ddbetl.time import TimeError, Zone, parse_millis
+from ddbetl.types import Timestamp, Type, Value
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +80,7 @@ def resolve(
         candidates.append(_candidate(signature, parameters, arguments, settings))
         used.append(signature)
     if not candidates:
-        raise _type_error(function, by_count, arguments)
+        raise _type_error(function, by_count, arguments, settings)
     refusals = [candidate.implementation.refusal for candidate in candidates]
     if (refusal := refusals[0]) is not None and None not in refusals:
         raise ResolveError("E0303", f"{function.name}: {refusal[0]}", 0, refusal[1])
@@ -195,7 +195,9 @@ def _only_type(arguments: Sequence[Expression], pairs: Sequence[tuple[Parameter,
     return Type.NULL if all(a.type is Type.NULL for p, a in pairs if p.same) else Type.ANY
 
 
-def _type_error(function: Function, signatures: Sequence[Signature], arguments: Sequence[Expression]) -> ResolveError:
+def _type_error(
+    function: Function, signatures: Sequence[Signature], arguments: Sequence[Expression], settings: Settings
+) -> ResolveError:
     """The error that points at the argument which the most hopeful signature stumbles over."""
     count = len(arguments)
     if (error := _never_stored(function, signatures, arguments)) is not None:
@@ -204,7 +206,7 @@ def _type_error(function: Function, signatures: Sequence[Signature], arguments: 
     position, signature = max(((p if p is not None else -1), i) for i, (p, _) in enumerate(positions))
     parameters = spread(signatures[signature], count)
     parameter, argument = parameters[position], arguments[position]
-    hint = parameter.hint or usage(function)
+    hint = _as_time(signatures, arguments, settings) or parameter.hint or usage(function)
     if parameter.constant and not isinstance(argument, Constant):
         message = f"{function.name}: {parameter.name} must be known before the run, so it cannot depend on an item"
         known = "a number" if parameter.types == NUMBER else "a text in single quotes"
@@ -221,11 +223,35 @@ def _type_error(function: Function, signatures: Sequence[Signature], arguments: 
     return ResolveError("E0303", message, position, hint)
 
 
+_PARSED = "parse_time(…) makes a TIMESTAMP of text or of epoch seconds"
 # How an attribute becomes what it never is by itself.
 _MADE_BY = {
-    frozenset({Type.TIMESTAMP}): "parse_time(…) makes a TIMESTAMP of text or of epoch seconds",
+    frozenset({Type.TIMESTAMP}): _PARSED,
     frozenset({Type.DURATION}): "CAST(… AS DURATION) makes a duration of a number of seconds",
 }
+
+
+def _as_time(signatures: Sequence[Signature], arguments: Sequence[Expression], settings: Settings) -> str:
+    """The hint where all is right if the texts are times, as the others are; else empty."""
+    texts = [argument for argument in arguments if argument.type is Type.STRING]
+    if not texts or all(argument.type is not Type.TIMESTAMP for argument in arguments):
+        return ""
+    meant = [Constant(Timestamp(0), Type.TIMESTAMP) if a.type is Type.STRING else a for a in arguments]
+    if all(_mismatch(spread(signature, len(meant)), meant) is not None for signature in signatures):
+        return ""
+    return time_of(texts[0], settings)
+
+
+def time_of(argument: Expression, settings: Settings) -> str:
+    """The hint how a text is written, or read, as a time."""
+    text = argument.value if isinstance(argument, Constant) else None
+    if not isinstance(text, str):
+        return _PARSED
+    try:
+        parse_millis(None, text, settings.zone, settings.pivot_year)
+    except TimeError:
+        return "as in TIMESTAMP '2017-04-26T00:00:00Z'; parse_time(…) reads other texts"
+    return f"TIMESTAMP '{text}' is a time"
 
 
 def _never_stored(

@@ -88,7 +88,7 @@ def analyze(
         raise SpecError(spec.source, in_order(analysis.errors)[:MAX_PROBLEMS])
     roots = [column.expression for column in projection.columns]
     if condition is not None:
-        warnings.check_where(analysis, condition)
+        warnings.check_where(analysis, condition, found)
         roots.append(condition.predicate)
     warnings.check_types(analysis, roots, found)
     if to is not None:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 from ddbetl.plan.budget import EVENTUAL_BYTES, STRONG_BYTES
 from ddbetl.plan.catalog import Connection, NewTable, Site, TableDescription
+from ddbetl.plan.logical import Table
 from ddbetl.plan.pace import Faster, Load, Pace, Work, pace
 from ddbetl.plan.physical import PhysicalPlan, QueryExec, ReadExec, ScanExec, WriteExec
 from ddbetl.plan.prices import MILLION, Prices
@@ -23,6 +24,25 @@ from ddbetl.plan.write_cost import Source, writing
 # Bytes of a full page of Scan or Query, and how many are asked for at a time; see ddbetl.engine.reading.
 PAGE_BYTES = 2**20
 READ_AT_ONCE = 32
+
+# The domains of AWS's endpoints, in all its partitions, with those that answer by IPv6 as well.
+# Source: botocore's partitions.json, against which a test compares them.
+DOMAINS = (
+    ".amazonaws.com",
+    ".api.aws",
+    ".amazonaws.com.cn",
+    ".api.amazonwebservices.com.cn",
+    ".amazonaws.eu",
+    ".api.amazonwebservices.eu",
+    ".c2s.ic.gov",
+    ".api.aws.ic.gov",
+    ".sc2s.sgov.gov",
+    ".api.aws.scloud",
+    ".cloud.adc-e.uk",
+    ".api.cloud-aws.adc-e.uk",
+    ".csp.hci.ic.gov",
+    ".api.aws.hci.ic.gov",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +115,8 @@ def estimate(
     measured = samples.sources if samples is not None else (None,) * len(plan.scans)
     strong = plan.logical.consistent_read
     sources = [_source(read, sample, strong) for read, sample in zip(plan.scans, measured, strict=True)]
-    assumptions = [*_uncounted(plan, sources), *(said for source in sources for said in source.assumptions)]
+    unknown = [read.table for read, source in zip(plan.scans, sources, strict=True) if source.uncounted]
+    assumptions = [*_uncounted(unknown), *(said for source in sources for said in source.assumptions)]
     known = [source for source in sources if source.units is not None and source.items is not None]
     if len(known) < len(sources):
         return Estimate(None, None, None, assumptions=tuple(dict.fromkeys(assumptions)))
@@ -110,12 +131,12 @@ def estimate(
     rows = rows.at_most(plan.limit) if plan.limit is not None else rows
     written = writing(plan, rows, sources, samples, assumptions) if plan.write is not None else None
     loads = [Load("read", read, units, read.budget.units) for read, units in zip(plan.scans, reading, strict=True)]
-    charges = [_charge(plan, load, sites, prices) for load in loads]
+    charges = [_charge(load, sites, prices) for load in loads]
     if written is not None and plan.write is not None:
         more = [Load("write", plan.write, written.writes, plan.write.budget.units)]
         if written.reads != NOTHING:
             more.append(Load("compare", plan.write, written.reads, plan.write.reads.units))
-        charges += [_charge(plan, load, sites, prices) for load in more]
+        charges += [_charge(load, sites, prices) for load in more]
         loads += more
     work = Work(plan, tuple(loads), items)
     seconds = [load.units.expected / load.budget for load in loads[: len(reading)] if load.budget is not None]
@@ -161,9 +182,28 @@ def sampling_cost(plan: PhysicalPlan, items: int) -> float | None:
     return total
 
 
+def why_unknown(plan: PhysicalPlan) -> str:
+    """Why the cost of a sample is not known."""
+    known = [(read.table, read.table.description) for read in plan.scans]
+    return "; ".join(_uncounted([table for table, one in known if one is None or not one.items or not one.size]))
+
+
 def asks_target(plan: PhysicalPlan) -> bool:
     """Whether a sample looks at what is in the target already."""
     return plan.write is not None and plan.write.create is None and bool(plan.write.key)
+
+
+def scan_dollars(
+    scans: Sequence[ScanExec], units: Sequence[float], sites: Mapping[Connection, Site], prices: Prices
+) -> float | None:
+    """Dollars of reading so many units of each table; None where they are not known, or are paid for anyway."""
+    total = 0.0
+    for scan, count in zip(scans, units, strict=True):
+        dollars = _charge(Load("read", scan, exactly(count), scan.budget.units), sites, prices).dollars
+        if dollars is None:
+            return None
+        total += dollars.expected
+    return total or None
 
 
 # Reading
@@ -215,8 +255,8 @@ def _one_item(read: QueryExec) -> bool:
     return bool(condition.count(" = ") == len(description.key))
 
 
-def _uncounted(plan: PhysicalPlan, sources: Sequence[Source]) -> list[str]:
-    tables = [read.table for read, source in zip(plan.scans, sources, strict=True) if source.uncounted]
+def _uncounted(tables: Sequence[Table]) -> list[str]:
+    """What is not known of tables without a count."""
     # A server may count the items and not their bytes.
     without = [table.name for table in tables if table.description is not None and table.description.items]
     empty = [table.name for table in tables if table.name not in without]
@@ -274,7 +314,7 @@ def _ratio(some: Range, whole: Range) -> Range:
 # Dollars
 
 
-def _charge(plan: PhysicalPlan, load: Load, sites: Mapping[Connection, Site] | None, prices: Prices | None) -> Charge:
+def _charge(load: Load, sites: Mapping[Connection, Site] | None, prices: Prices | None) -> Charge:
     table = load.on.table
     created = load.on.create if isinstance(load.on, WriteExec) else None
     description = table.description
@@ -307,4 +347,4 @@ def _provisioned(description: TableDescription | None, created: NewTable | None)
 def is_aws(endpoint: str) -> bool:
     """Whether an endpoint is AWS's own."""
     host = re.split("[/:]", endpoint.partition("://")[2])[0]
-    return host.endswith((".amazonaws.com", ".amazonaws.com.cn", ".api.aws"))
+    return host.lower().endswith(DOMAINS)

@@ -21,7 +21,7 @@ from ddbetl.plan import explain_cost, explain_target
 from ddbetl.plan.catalog import Connection, Site
 from ddbetl.plan.cost import estimate
 from ddbetl.plan.explain_target import budget_text, place_text, site_json
-from ddbetl.plan.layout import WIDTH, columns, duration, rate, size, wrapped
+from ddbetl.plan.layout import WIDTH, columns, duration, rate, size, volume, wrapped
 from ddbetl.plan.logical import parts
 from ddbetl.plan.options import RejectLimit
 from ddbetl.plan.physical import PhysicalPlan, QueryExec, ReadExec, ScanExec, requests
@@ -205,7 +205,7 @@ def _sources(plan: PhysicalPlan, sites: Mapping[Connection, Site], width: int) -
             (
                 scan.table.name,
                 f"{scan.table.description.items:,}",
-                size(scan.table.description.size),
+                volume((scan.table.description.items, scan.table.description.size)),
                 str(scan.segments),
                 "unlimited" if scan.budget.units is None else rate(scan.budget.units),
                 "" if scan.budget.units is None else scan.budget.basis,
@@ -213,10 +213,10 @@ def _sources(plan: PhysicalPlan, sites: Mapping[Connection, Site], width: int) -
             )
         )
     if len(plan.scans) > 1:
-        items = sum(s.table.description.items for s in plan.scans if s.table.description is not None)
-        volume = sum(s.table.description.size for s in plan.scans if s.table.description is not None)
+        counts = [(one.items, one.size) for s in plan.scans if (one := s.table.description) is not None]
+        items, whole = sum(one[0] for one in counts), volume(*counts)
         segments = sum(s.segments for s in plan.scans)
-        rows_.append((f"{len(plan.scans)} tables", f"{items:,}", size(volume), str(segments), "", "", ""))
+        rows_.append((f"{len(plan.scans)} tables", f"{items:,}", whole, str(segments), "", "", ""))
     title = f"SOURCES  {'; '.join(dict.fromkeys(places))}".rstrip()
     page = columns(rows_, right=(1, 2, 3, 4))
     if max(map(len, page.split("\n"))) > width:

@@ -10,14 +10,12 @@ from collections.abc import Iterator
 from typing import Any
 
 from ddbetl.plan.cost import Estimate
-from ddbetl.plan.layout import columns, duration, wrapped
+from ddbetl.plan.layout import CENT, columns, dollars, duration, wrapped
 from ddbetl.plan.prices import Prices
 from ddbetl.plan.samples import NOTHING, Range
 
 COUNTED = "from the sizes that DynamoDB counts every six hours; this page cost no units"
 SAMPLING = "--sample N measures them"
-# Less than that is not worth a number.
-CENT = 0.01
 
 
 def section(found: Estimate, prices: Prices | None, width: int) -> str:
@@ -107,18 +105,10 @@ def _units(found: Range | None, direction: str) -> str:
 
 
 def _dollars(found: Range) -> str:
-    low, expected, high = (_price(value) for value in (found.low, found.expected, found.high))
+    low, expected, high = (dollars(value) for value in (found.low, found.expected, found.high))
     if low == high:
         return expected
     return f"{low} to {high}" if expected == high else f"{expected} ({low} to {high})"
-
-
-def _price(value: float) -> str:
-    if value == 0:
-        return "$0"
-    if value < CENT:
-        return "less than $0.01"
-    return f"${value:,.2f}"
 
 
 def _seconds(found: Range) -> str:

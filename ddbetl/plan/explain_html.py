@@ -10,11 +10,11 @@ import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-from ddbetl.plan.explain_cost import CENT, count_text
+from ddbetl.plan.explain_cost import count_text
 from ddbetl.plan.explain_picture import picture
 from ddbetl.plan.explain_style import STYLE
 from ddbetl.plan.explain_target import ABSENT, COLLISIONS, EFFECTS
-from ddbetl.plan.layout import duration, rate, size
+from ddbetl.plan.layout import CENT, duration, rate, volume
 from ddbetl.plan.markup import Markup, joined, tag
 from ddbetl.plan.time_calls import one_line
 
@@ -151,7 +151,7 @@ def _sources(sources: Sequence[Json]) -> Iterator[Markup]:
             "" if shared else place,
             source["billing"] or "",
             _number(source["items"]),
-            "" if source["bytes"] is None else size(source["bytes"]),
+            "" if source["bytes"] is None else volume((source["items"], source["bytes"])),
             f"{source['operation']}{'' if source['index'] is None else ' of ' + source['index']}",
             _number(source["segments"]),
             _rate(source["budget"]["units_per_second"]),
@@ -164,8 +164,9 @@ def _sources(sources: Sequence[Json]) -> Iterator[Markup]:
     heads = ("Table", "Place", "Billing", "Items", "Size", "Read by", pieces, "Units a second", "Read budget")
     total: tuple[str, ...] = ()
     if len(sources) > 1 and all(source["items"] is not None for source in sources):
-        items, volume, read_in = (sum(source[name] for source in sources) for name in ("items", "bytes", "segments"))
-        total = (f"{len(sources):,} tables", "", "", _number(items), size(volume), "", _number(read_in), "", "")
+        items, read_in = (sum(source[name] for source in sources) for name in ("items", "segments"))
+        whole = volume(*((source["items"], source["bytes"]) for source in sources))
+        total = (f"{len(sources):,} tables", "", "", _number(items), whole, "", _number(read_in), "", "")
     yield _table(heads, rows, right=(3, 4, 6, 7), last=total)
 
 

@@ -70,6 +70,22 @@ def size(count: int) -> str:
     raise AssertionError
 
 
+def volume(*tables: tuple[int, int]) -> str:
+    """The size of tables for a person, of the items and bytes of each; some servers do not count the bytes."""
+    return "not known" if any(items and not count for items, count in tables) else size(sum(t[1] for t in tables))
+
+
+# Less than that is not worth a number.
+CENT = 0.01
+
+
+def dollars(amount: float) -> str:
+    """An amount of money for a person."""
+    if amount == 0:
+        return "$0"
+    return f"${amount:,.2f}" if amount >= CENT else "less than $0.01"
+
+
 def duration(seconds: float) -> str:
     """A length of time for a person: ``8 s``, ``3 min 20 s``, ``2 h 5 min``, ``3 d 4 h``."""
     if seconds < 1:

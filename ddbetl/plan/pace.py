@@ -89,6 +89,15 @@ def pace(work: Work) -> Pace:
     return Pace(Range(*ends), first.kind, first.reason, _faster(work, first))
 
 
+def writes_a_second(work: Work) -> float | None:
+    """The write units that a job has at least, a second, if the target takes whatever comes: then reading and this
+    machine limit it. None: nothing is known."""
+    writes = sum(load.units.low for load in work.loads if load.what == "write")
+    others = replace(work, loads=tuple(load for load in work.loads if load.what != "write"))
+    seconds = _slowest(_limits(others)).seconds.expected
+    return writes / seconds if writes and seconds else None
+
+
 def seconds_left(left: Work, done: Sequence[tuple[float, float]]) -> float | None:
     """Seconds to the end of a job of which so much is left, at the budgets of its loads.
 

@@ -10,6 +10,7 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import date
 from functools import cache
 from importlib.resources import files
 from typing import Any
@@ -19,7 +20,7 @@ STANDARD = "STANDARD"
 CLASSES = (STANDARD, "STANDARD_INFREQUENT_ACCESS")
 MODES = ("on_demand", "provisioned")
 MILLION = 1_000_000
-_DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
+_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,11 +65,17 @@ def parsed(text: str, name: str) -> Prices:
 
 def _prices(given: Any) -> Prices:
     top = _object(given, "the file")
-    if top.get("ddbetl_prices") != VERSION:
+    version = top.get("ddbetl_prices")
+    # In Python, true and 1.0 are equal to 1.
+    if type(version) is not int or version != VERSION:
         raise ValueError(f"ddbetl_prices must be {VERSION}")
     said, source = top.get("date"), top.get("source", "")
     if not isinstance(said, str) or not _DATE.fullmatch(said):
         raise ValueError("date must be the date of the prices, as in 2026-09-11")
+    try:
+        date.fromisoformat(said)
+    except ValueError:
+        raise ValueError(f"date must be the date of the prices, and there is no {said}") from None
     if not isinstance(source, str):
         raise ValueError("source must be a text")
     table: dict[tuple[str, str, str], Price] = {}

@@ -23,24 +23,29 @@ _COUNTS = frozenset({"length", "byte_length", "size", "abs", "crc32"})
 @dataclass(frozen=True, slots=True)
 class Decided:
     """``always``: TRUE, or never TRUE. ``present``: where this expression has a value, only. ``other``: a second place
-    that takes part. ``neither``: both places leave a value out."""
+    that takes part. ``neither``: both places leave a value out. ``key``: what every item has."""
 
     always: bool
     span: Span
     present: Expression | None = None
     other: Span | None = None
     neither: bool = False
+    key: Expression | None = None
 
 
-def decided(predicate: Expression) -> Decided | None:
-    """What a predicate always is; None where the items decide."""
+def decided(predicate: Expression, keys: frozenset[str] = frozenset()) -> Decided | None:
+    """What a predicate always is; None where the items decide. ``keys``: attributes that every item has."""
     match predicate:
         case Constant(value=value):
             return Decided(value is True, predicate.span)
         case Call() if predicate.function.name == "AND":
-            return _all(predicate)
+            return _all(predicate, keys)
         case Call() if predicate.function.name == "OR":
-            return _any(predicate)
+            return _any(predicate, keys)
+        case Call(arguments=(of,)) if predicate.function.name == "NOT":
+            return _not(of, predicate.span, keys)
+        case Call(arguments=(Attribute(name=name, steps=()) as of,)) if predicate.function.name == "IS NULL":
+            return Decided(False, predicate.span, key=of) if name in keys else None
         case Call():
             return _same(predicate) or _never([predicate]) or _always(predicate)
         case _:
@@ -56,9 +61,23 @@ def parts_of(predicate: Expression, name: str) -> Iterator[Expression]:
         yield predicate
 
 
-def _all(predicate: Call) -> Decided | None:
+def _not(of: Expression, span: Span, keys: frozenset[str]) -> Decided | None:
+    """What is not always TRUE may be NULL: then its opposite is so, too."""
+    found = decided(of, keys)
+    if found is None:
+        return None
+    if found.always:
+        return Decided(False, span, key=found.key)
+    if found.key is not None:
+        return Decided(True, span, key=found.key)
+    if isinstance(of, Call) and _same(of) is not None:
+        return Decided(True, span, of.arguments[0])
+    return None
+
+
+def _all(predicate: Call, keys: frozenset[str]) -> Decided | None:
     found = list(parts_of(predicate, "AND"))
-    each = [decided(part) for part in found]
+    each = [decided(part, keys) for part in found]
     for one in each:
         if one is not None and not one.always:
             return one
@@ -68,9 +87,9 @@ def _all(predicate: Call) -> Decided | None:
     return _never([part for part in found if isinstance(part, Call)])
 
 
-def _any(predicate: Call) -> Decided | None:
+def _any(predicate: Call, keys: frozenset[str]) -> Decided | None:
     found = list(parts_of(predicate, "OR"))
-    each = [decided(part) for part in found]
+    each = [decided(part, keys) for part in found]
     for one in each:
         if one is not None and one.always:
             return one

@@ -13,7 +13,7 @@ from ddbetl.diagnostics import Diagnostic, did_you_mean
 from ddbetl.errors import RowError
 from ddbetl.expressions.evaluate import evaluator
 from ddbetl.expressions.ir import Attribute, Call, Constant, Expression
-from ddbetl.expressions.resolve import ResolveError, Settings, resolve
+from ddbetl.expressions.resolve import ResolveError, Settings, resolve, time_of
 from ddbetl.functions.arithmetic import check_millis
 from ddbetl.functions.model import Function, Nulls, RowContext
 from ddbetl.functions.registry import FUNCTIONS, OPERATORS, function, operator
@@ -293,7 +293,10 @@ class Typer:
             known = {bound.type for bound in (low, high)} - {Type.ANY, Type.NULL}
             if len(known) == 2 and known != {Type.NUMBER, Type.DURATION}:
                 message = f"BETWEEN: {low.type} and {high.type} do not go together"
-                self._error("E0303", message, node.high.span, "both bounds must have the type of what is compared")
+                hint = "both bounds must have the type of what is compared"
+                if known == {Type.STRING, Type.TIMESTAMP}:
+                    hint = time_of(low if low.type is Type.STRING else high, self.settings)
+                self._error("E0303", message, node.high.span, hint)
             else:
                 least = self._resolve(
                     operator(">="), [operand, low], [node.operand, node.low], above, node.span, "BETWEEN"

@@ -8,7 +8,7 @@ warning.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from decimal import Decimal
 
 from ddbetl.diagnostics import Diagnostic, Label
@@ -18,24 +18,29 @@ from ddbetl.expressions.writing import EARLIEST_EXPIRY, Action
 from ddbetl.functions.model import Nulls
 from ddbetl.lowering.duckdb_sql import Lowerer
 from ddbetl.plan.budget import EVENTUAL_BYTES, NEW_WRITES, STRONG_BYTES, resolve
-from ddbetl.plan.catalog import NewTable, TableDescription
+from ddbetl.plan.catalog import Connection, NewTable, Site, TableDescription
 from ddbetl.plan.columns import Condition
+from ddbetl.plan.cost import estimate, scan_dollars
+from ddbetl.plan.layout import dollars as dollars_text
 from ddbetl.plan.logical import Table, parts
-from ddbetl.plan.options import Rate, UnitRate
-from ddbetl.plan.pace import BY_REFERENCE
+from ddbetl.plan.options import Rate, UnitRate, Unlimited
+from ddbetl.plan.pace import BY_REFERENCE, writes_a_second
 from ddbetl.plan.partition import constant_of, hot
 from ddbetl.plan.physical import PhysicalPlan, ScanExec
+from ddbetl.plan.prices import Prices
 from ddbetl.plan.queries import query_without_errors
+from ddbetl.plan.samples import Samples
 from ddbetl.plan.scope import Analysis, short, written
 from ddbetl.plan.settings import place
 from ddbetl.plan.target import Target
 from ddbetl.plan.time_calls import calls, one_line
+from ddbetl.plan.traffic import Places
 from ddbetl.plan.truth import Test, decided, is_attribute, tests
 from ddbetl.types import Timestamp, Type
 
 # Read units of a scan that are worth a word: of 80 MB.
 WORTH_A_WORD = 10_000
-# Seconds by reference that are worth a word.
+# Seconds by reference, or of writing as fast as a target takes it, that are worth a word.
 LONG = 60
 # Bytes of a mean item from which on some are probably larger than an item can be.
 LARGE = 300 * 1024
@@ -64,6 +69,12 @@ def check_types(analysis: Analysis, roots: Sequence[Expression], sources: Sequen
             message = f"{text} is an error whatever the item: {written(name)} is a {keys[name]}, not {names}"
             hint = _conversion(name, keys[name], wanted)
             analysis.warn("W0118", message, call.span, hint)
+
+
+def _keys(sources: Sequence[Table]) -> frozenset[str]:
+    """The attributes that every item has."""
+    keys = [{key.name for key in t.description.key} if t.description is not None else set() for t in sources]
+    return frozenset(set[str].intersection(*keys)) if keys else frozenset()
 
 
 def _key_types(sources: Sequence[Table]) -> dict[str, Type]:
@@ -97,9 +108,9 @@ def _conversion(name: str, is_: Type, wanted: set[Type]) -> str:
     return ""
 
 
-def check_where(analysis: Analysis, condition: Condition) -> None:
+def check_where(analysis: Analysis, condition: Condition, sources: Sequence[Table]) -> None:
     """Warn of a WHERE that keeps every item, or none."""
-    found = decided(condition.predicate)
+    found = decided(condition.predicate, _keys(sources))
     if found is None:
         return
     if isinstance(condition.predicate, Constant) and _is_switch(analysis, condition):
@@ -111,9 +122,13 @@ def check_where(analysis: Analysis, condition: Condition) -> None:
             hint = f"no value can be both; {what} NOT IN (…) keeps those that are neither"
     elif found.always:
         message, hint = "WHERE is TRUE for every item", "without it the same rows are made"
+        if found.key is not None:
+            hint = f"every item has {_text_of(found.key)}, which is of the key: {hint}"
     else:
         message, hint = "WHERE is never TRUE: no item is kept", ""
-        if found.other is not None:
+        if found.key is not None:
+            hint = f"every item has {_text_of(found.key)}, which is of the key"
+        elif found.other is not None:
             hint = "both cannot be so; OR keeps what is one of them"
         elif "BETWEEN" in analysis.spec.source.text[found.span.start : found.span.end].upper():
             hint = "the lower bound comes first: BETWEEN low AND high"
@@ -169,6 +184,29 @@ def check_target(
         analysis.warn("W0114", message, option.span, takes[2], source)
 
 
+def of_writing(plan: PhysicalPlan, place: Places, samples: Samples | None = None) -> Iterator[Diagnostic]:
+    """Warn of a target that takes less than it would get, where no rate holds that back; ``samples``: for its
+    estimate."""
+    write = plan.write
+    if write is None or not isinstance(plan.logical.write, Unlimited):
+        return
+    described = write.table.description or write.create
+    takes = _takes(described) if described is not None else None
+    work = estimate(plan, samples=samples).work
+    if takes is None or work is None:
+        return
+    gets = writes_a_second(work)
+    units = sum(load.units.low for load in work.loads if load.what == "write")
+    if gets is None or gets <= takes[0] or units < LONG * takes[0]:
+        return
+    message = (
+        f"{write.table.name} {takes[1]}, and write = unlimited asks for more: its sources and this machine give about "
+        f"{gets:,.0f} a second"
+    )
+    span, source = place("write")
+    yield Diagnostic("W0114", message, span, takes[2], source=source)
+
+
 def _takes(table: TableDescription | NewTable) -> tuple[int, str, str] | None:
     """The write units a second that a table takes, the same in words, and what to do about it; None: not known."""
     if isinstance(table, NewTable):
@@ -222,7 +260,17 @@ def of_plan(plan: PhysicalPlan) -> tuple[Diagnostic, ...]:
     return tuple(one for one in found if one is not None)
 
 
-def _scanned(plan: PhysicalPlan) -> Diagnostic | None:
+def with_price(plan: PhysicalPlan, sites: Mapping[Connection, Site], prices: Prices) -> tuple[Diagnostic, ...]:
+    """The warnings of a plan, with dollars where they cost something that is known."""
+    if not any(one.code == "W0113" for one in plan.warnings):
+        return plan.warnings
+    found = _scanned(plan, lambda scans, units: scan_dollars(scans, units, sites, prices))
+    return tuple(found if found is not None and one.code == found.code else one for one in plan.warnings)
+
+
+def _scanned(
+    plan: PhysicalPlan, price: Callable[[Sequence[ScanExec], Sequence[float]], float | None] | None = None
+) -> Diagnostic | None:
     """All of large tables is read, though WHERE asks for some values of an attribute."""
     predicate = plan.transform.predicate
     logical = plan.logical
@@ -230,15 +278,17 @@ def _scanned(plan: PhysicalPlan) -> Diagnostic | None:
     if predicate is None or plan.limit is not None or told:
         return None
     read = parts(logical).scan.attributes
-    whole = [
-        table
+    scans = [
+        scan
         for scan in plan.scans
         if isinstance(scan, ScanExec)
         and (table := scan.table.description) is not None
         and query_without_errors(predicate, table, read, logical.consistent_read) is None
     ]
+    whole = [scan.table.description for scan in scans if scan.table.description is not None]
     size = STRONG_BYTES if logical.consistent_read else EVENTUAL_BYTES
-    units = sum(-(-table.size // size) for table in whole)
+    each = [-(-table.size // size) for table in whole]
+    units = sum(each)
     own = {table.key[0].name for table in whole}
     asked = [test for test in tests(predicate) if _is_of_key(test) and _text_of(test.of) not in own]
     if units < WORTH_A_WORD or not asked:
@@ -246,7 +296,9 @@ def _scanned(plan: PhysicalPlan) -> Diagnostic | None:
     exact = next((test for test in asked if test.operator in ("=", "IN")), None)
     test = exact or asked[0]
     which = f"all of {whole[0].name} is" if len(whole) == 1 else f"all of {len(whole)} tables are"
-    message = f"{which} read, for {units:,} read units: no index finds the items that WHERE keeps"
+    dollars = price(scans, each) if price is not None else None
+    paid = f" ({dollars_text(dollars)})" if dollars is not None else ""
+    message = f"{which} read, for {units:,} read units{paid}: no index finds the items that WHERE keeps"
     return Diagnostic("W0113", message, test.span, _index_for(test, whole, logical.consistent_read))
 
 

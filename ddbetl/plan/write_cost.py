@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import ceil, inf, log
 
 from ddbetl.expressions.writing import Action
 from ddbetl.plan.budget import STRONG_BYTES
@@ -17,11 +18,17 @@ from ddbetl.plan.samples import NOTHING, Range, Samples, TargetSample, exactly, 
 
 # Bytes that a write unit writes.
 WRITE_BYTES = 1024
-# The share of rows that are there already from which on a run asks before it inserts. And so many rows go by before it
-# knows, as was measured: see ddbetl.engine.conflicts and merging, which learn it from batch to batch, many at a time.
+# The share of rows that are there already from which on a run asks before it inserts, and that of missing ones from
+# which on a merge inserts first; see ddbetl.engine.conflicts and merging.
 ASK_FIRST = 1 / 6
-LEARNING = 240
-LEARNING_MERGE = 950
+INSERT_FIRST = 1 / 2
+# How it learns such a share: from batch to batch of so many rows, each of which makes up so much of what it has seen;
+# see ddbetl.engine.target. So many are in flight meanwhile, and as many at most after so many batches; see width.
+BATCH_ROWS = 25
+MEMORY = 1 / 32
+IN_FLIGHT = 8
+MOST_IN_FLIGHT = 256
+SAME_IN_FLIGHT = 32
 # Write units of an attempt that meets no item.
 MISS = 1.0
 
@@ -61,18 +68,24 @@ def writing(
     """Units of writing the rows, and of comparing them with what is there."""
     write = plan.write
     assert write is not None
-    put, compare = _measured(samples, sources) if samples is not None else _assumed(plan, write, sources, assumptions)
+    if samples is not None and (not rows.high or any(sample.rows for sample in samples.sources)):
+        put, compare = _measured(samples, sources)
+    else:
+        put, compare = _assumed(plan, write, sources, assumptions)
     target = samples.target if samples is not None else None
     if target is not None and target.asked:
         there = share_of(target.there, target.asked)
         row = _met(target, put, compare)
     else:
         there = _there(write, rows, assumptions)
+        if there.high and write.table.description is not None and not write.table.description.size:
+            assumptions.append(f"an item of {write.table.name}, whose size is not known, is as large as the row")
         row = _Row(put, _item(write, put), compare)
     low, expected, high = (
         _cost(write.action, getattr(rows, end), getattr(there, end), row, end) for end in ("low", "expected", "high")
     )
-    ends = [_cost(write.action, rows.high, share, row, "high") for share in (there.low, there.high, _worst(there))]
+    shares = (there.low, there.high, _worst(write.action, there))
+    ends = [_cost(write.action, rows.high, share, row, "high") for share in shares]
     least = [_cost(write.action, rows.low, share, row, "low") for share in (there.low, there.high)]
     return Writing(
         Range(min(c[0] for c in (low, *least)), expected[0], max(c[0] for c in (high, expected, *ends))),
@@ -80,9 +93,23 @@ def writing(
     )
 
 
-def _worst(there: Range) -> float:
+def _worst(action: Action, there: Range) -> float:
     """The share of rows that are there at which a row is most often tried in vain."""
-    return min(max(ASK_FIRST, there.low), there.high)
+    worst = 1 - INSERT_FIRST if action is Action.MERGE else ASK_FIRST
+    return min(max(worst, there.low), there.high)
+
+
+def _learning(share: float, limit: float) -> Range:
+    """The rows that go by before a run knows that a share of them, of missing ones say, is above a limit."""
+    # What of the share is left when it is known.
+    left = 1 - limit / share if share else 0.0
+    if left <= 0:
+        return exactly(inf)
+    batches = ceil(log(left) / log(1 - MEMORY))
+    most = IN_FLIGHT if batches < SAME_IN_FLIGHT else MOST_IN_FLIGHT
+    # Of those in flight meanwhile, some are tried without knowing it, the others go their second way: half of them, as
+    # was measured. The last batch of a page is smaller.
+    return Range(batches / 2, batches + IN_FLIGHT / 2, batches + most) * exactly(BATCH_ROWS)
 
 
 def _there(write: WriteExec, rows: Range, assumptions: list[str]) -> Range:
@@ -105,7 +132,6 @@ def _there(write: WriteExec, rows: Range, assumptions: list[str]) -> Range:
 def _cost(action: Action, rows: float, there: float, row: _Row, end: str) -> tuple[float, float]:
     """Write and read units of so many rows, of which the share ``there`` have an item already."""
     put, item, compare = (getattr(one, end) for one in (row.put, row.item, row.compare))
-    learning = 2 if end == "high" else 1
     match action:
         case Action.REPLACE:
             return rows * (there * item + (1 - there) * put), 0.0
@@ -113,11 +139,14 @@ def _cost(action: Action, rows: float, there: float, row: _Row, end: str) -> tup
             return rows * (there * item + (1 - there) * MISS), 0.0
         case Action.MERGE:
             # What is tried first is what succeeds more often, once that is known.
-            tried = rows if there >= 1 / 2 else min(rows, LEARNING_MERGE * learning)
+            tried = min(rows, getattr(_learning(1 - there, INSERT_FIRST), end))
             first = tried * (there * item + (1 - there) * (MISS + put))
             return first + (rows - tried) * ((1 - there) * put + there * (MISS + item)), 0.0
-    tried = rows if there <= ASK_FIRST else min(rows, LEARNING * learning)
+    learning = _learning(there, ASK_FIRST)
+    tried = min(rows, getattr(learning, end))
     writes = tried * put + (rows - tried) * (1 - there) * put
+    # The later it asks first, the fewer rows it asks for.
+    tried = min(rows, getattr(learning, {"low": "high", "high": "low"}.get(end, end)))
     reads = (tried * there + rows - tried) * compare
     if action is Action.KEEP_NEWEST:
         # All rows may be newer.
