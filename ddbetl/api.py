@@ -77,6 +77,8 @@ class Plan:
     samples: Samples | None = None
     prices: Prices = field(default_factory=shipped)
     _answers: Answers | None = field(default=None, repr=False, compare=False)
+    # Where names of files begin, whatever folder is the current one when the plan runs.
+    _folder: Path = field(default_factory=lambda: _here(), repr=False, compare=False)
 
     @property
     def controls(self) -> Mapping[Connection, Control]:
@@ -326,7 +328,8 @@ class Plan:
         number = self.workers(asked)
         if number == 1 or self._answers is None:
             return None
-        recipe = partial(compilation.worker_plan, self.inputs, self.physical.now, self._answers.catalog)
+        inputs = replace(self.inputs, name=str(self._folder / self.inputs.name))
+        recipe = partial(compilation.worker_plan, inputs, self.physical.now, self._answers.catalog)
         return Workers(number, recipe)
 
     def begin(self, *, state_dir: str | os.PathLike[str] = STATE_DIR) -> str:
@@ -479,6 +482,14 @@ def compile(
 def compiled(inputs: Inputs, now: Timestamp | None = None, *, traffic: bool = False) -> Plan:
     """As ``compile``, with all its arguments in one value."""
     return _plan(inputs, *compilation.online(inputs, now or _now(), {}, traffic=traffic))
+
+
+def _here() -> Path:
+    try:
+        return Path.cwd()
+    except OSError:
+        # It is gone.
+        return Path()
 
 
 def _plan(inputs: Inputs, physical: PhysicalPlan, answers: Answers) -> Plan:

@@ -496,6 +496,22 @@ def test_a_page_becomes_full_bodies(transforms: Transforms) -> None:
     assert [p for body in its for p in body.positions] == list(range(101))
 
 
+def test_pages_are_told_apart_in_whatever_order_rows_come(transforms: Transforms) -> None:
+    plan, form, _ = transforms.get("copies", "put")
+    pages = [[ordinary_item("copies", 10 * page + number) for number in range(5)] for page in range(3)]
+    inputs = [PageInput(page_json(items), len(items), "Source", NOW.millis) for items in pages]
+    found = plan.transform.statement
+    outcomes = []
+    for sql in (found.sql, f"SELECT * FROM ({found.sql}) ORDER BY position DESC, page DESC"):
+        transformer = Transformer(replace(found, sql=sql))
+        try:
+            outcomes.append([outcome(output, 5, form) for output in transformer.run(inputs)])
+        finally:
+            transformer.close()
+    assert [one.rows for one in outcomes[0]] == [one.rows for one in outcomes[1]]
+    assert sum(len(one.rows) for one in outcomes[0]) == 15
+
+
 def test_an_empty_page_has_no_bodies(transforms: Transforms) -> None:
     assert bodies(transforms, "copies", []).entries is None
 

@@ -25,6 +25,7 @@ from functools import partial
 from itertools import count
 from pathlib import Path
 from threading import Event
+from types import SimpleNamespace
 from typing import Any
 
 import pyarrow as pa
@@ -45,8 +46,10 @@ from ddbetl.engine.executor import Outlook
 from ddbetl.engine.loop import run_async
 from ddbetl.engine.report import Progress, RunReport
 from ddbetl.engine.runs import execute, record_of
+from ddbetl.engine.sending import Course
 from ddbetl.engine.shares import IDLE, Shares
 from ddbetl.engine.store import JobStore
+from ddbetl.engine.worker import Worker
 from ddbetl.engine.workers import COMMAND, MOST_DEATHS, Workers
 from ddbetl.errors import JobFailed
 
@@ -297,6 +300,27 @@ def test_workers_that_cannot_start_end_the_job(tmp_path: Path) -> None:
         run(Fake(two_tables()), spec_of(), tmp_path, command=(str(tmp_path / "no such python"),))
 
 
+# The first process that makes the file is a worker; every other one never gets so far.
+SLOW = """\
+import os, sys, time
+try:
+    os.close(os.open({!r}, os.O_CREAT | os.O_EXCL))
+except FileExistsError:
+    time.sleep(600)
+"""
+
+
+def test_nobody_waits_for_a_worker_that_has_not_started(tmp_path: Path) -> None:
+    flag = tmp_path / "flag"
+    command = (*COMMAND[:-1], SLOW.format(str(flag)) + COMMAND[-1])
+    assert_counted(run(Fake(two_tables()), spec_of(), tmp_path / "done", number=3, command=command))
+    stop = Event()
+    stop.set()
+    assert run(Fake(two_tables()), spec_of(), tmp_path / "stopped", command=command, stop=stop).outcome == "interrupted"
+    for folder in ("done", "stopped"):
+        assert all(map(gone, pids(tmp_path / folder))) and not events(tmp_path / folder, "worker_ended")
+
+
 # Killed
 
 
@@ -359,53 +383,65 @@ def test_workers_that_are_killed_again_and_again_end_the_job(tmp_path: Path) -> 
 
 
 POISON = """\
-import os, signal
+import os, signal, time
 from ddbetl import function
+
+FOLDER = {!r}
+
+def others():
+    return [name for name in os.listdir(FOLDER) if name != str(os.getpid())]
 
 @function("STRING", returns="STRING")
 def survived(text):
+    if text > "i00050":
+        open(os.path.join(FOLDER, str(os.getpid())), "w").close()
     if text == "i00050":
+        until = time.monotonic() + 20
+        while not others() and time.monotonic() < until:
+            time.sleep(0.01)
+        # Time in which the other one is done with what it has.
+        time.sleep(0.2)
+        for name in others():
+            os.remove(os.path.join(FOLDER, name))
         os.kill(os.getpid(), signal.SIGKILL)
     return text
 """
 
 
-def test_a_page_that_kills_its_workers_ends_the_job_though_others_get_done(tmp_path: Path) -> None:
-    (tmp_path / "poison.py").write_text(POISON, encoding="utf-8")
+def test_a_page_that_kills_its_workers_ends_the_job_though_others_are_done(tmp_path: Path) -> None:
+    (tmp_path / "behind").mkdir()
+    (tmp_path / "poison.py").write_text(POISON.format(str(tmp_path / "behind")), encoding="utf-8")
     spec = f"USING 'poison.py';\nSELECT survived(id) AS id FROM One WITH ({FAST}, segments = 1)"
-    fake = Fake({"One": source_items(200)}, page=20)
+    fake = Fake({"One": source_items(400)}, page=2)
     with pytest.raises(JobFailed, match=r"(?s)the job got no further; the last one was killed by signal 9"):
         run(fake, spec, tmp_path / "job", name=str(tmp_path / "spec.ddbetl"))
-    # The pages before it are done for good; those behind it were done, too.
-    assert {f"i{place:05}" for place in range(40)} <= {item["id"]["S"] for item in fake.items.values()}
-    assert all(map(gone, pids(tmp_path / "job")))
+    assert max(item["id"]["S"] for item in fake.items.values()) > "i00050"
+    assert "i00050" not in {item["id"]["S"] for item in fake.items.values()}
 
 
-SLOW = """\
-import time
-from ddbetl import function
+def test_a_worker_that_fails_may_be_given_pages_until_the_job_knows() -> None:
+    """They come to nothing: what the job hears is why, and not that a worker has ended."""
 
-@function("STRING", returns="STRING")
-def slowly(text):
-    time.sleep(0.002)
-    return text
-"""
+    async def late(worker: Worker, work: Any) -> None:
+        try:
+            await asyncio.sleep(60)
+        finally:
+            worker._received(work, messages.Fetch(1, 0, 0, b"{}"))
 
+    async def fail() -> None:
+        raise JobFailed("why")
 
-def test_a_worker_that_fails_is_given_pages_until_the_job_knows(tmp_path: Path) -> None:
-    """What it says is why, and not that it has ended."""
+    async def main() -> None:
+        one, other = socket.socketpair()
+        with one, other, pytest.raises(ExceptionGroup) as failed:
+            async with asyncio.TaskGroup() as group:
+                work = SimpleNamespace(course=Course(), group=group, fetching=set())
+                group.create_task(late(Worker(one, other), work))
+                await asyncio.sleep(0)
+                group.create_task(fail())
+        assert [str(error) for error in failed.value.exceptions] == ["why"]
 
-    async def fault(call: Call) -> None:
-        if call.operation != "Scan":
-            raise Refused("AccessDeniedException", message="not allowed")
-        await asyncio.sleep(0.01)
-
-    (tmp_path / "slow.py").write_text(SLOW, encoding="utf-8")
-    spec = f"USING 'slow.py';\nSELECT slowly(id) AS id FROM One WITH ({FAST}, segments = 16)"
-    fake = Fake({"One": source_items(4_000)}, fault=fault, page=20)
-    with pytest.raises(JobFailed, match="not allowed"):
-        run(fake, spec, tmp_path / "job", name=str(tmp_path / "spec.ddbetl"))
-    assert not events(tmp_path / "job", "worker_ended")
+    run_async(main)
 
 
 def test_a_worker_ends_when_the_job_has_read_its_last_words(tmp_path: Path) -> None:
@@ -551,6 +587,21 @@ def test_a_small_job_or_a_slow_one_has_one_process(spec: str, size: int, wanted:
     plan = planned(spec, into="Target", source=lambda name: replace(table(name), size=size, items=size // 200))
     assert cores.workers_for(plan, 8) == wanted
     assert cores.workers_for(plan, 3) == 1
+
+
+def test_files_are_found_where_they_were_when_the_plan_was_made(
+    job: Job,  # noqa: F811
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    spec = f"INSERT INTO {job.target} SELECT id, at, who(id) AS by FROM {job.first} ON CONFLICT REPLACE"
+    (tmp_path / "there").mkdir()
+    (tmp_path / "there" / "who.py").write_text(WHO)
+    monkeypatch.chdir(tmp_path / "there")
+    plan = ddbetl.compile(f"USING 'who.py'; {spec}", endpoint_url=job.server.endpoint_url)
+    monkeypatch.chdir(tmp_path)
+    report = plan.run(state_dir=tmp_path / "jobs", workers=2)
+    assert report.outcome == "done" and report.progress.written
 
 
 def test_a_limit_is_for_one_process(job: Job, tmp_path: Path) -> None:  # noqa: F811

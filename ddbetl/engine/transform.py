@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import duckdb
@@ -148,17 +149,26 @@ class Transformer:
         finally:
             self._source.pages = ()
         outputs = [PageOutput() for _ in pages]
+        runs = _runs(result)
+        if any(number >= following for (number, _), (following, _) in pairwise(runs)):
+            # Not by the DuckDB of this version, which keeps the order of the pages.
+            result = result.sort_by([("page", "ascending"), ("position", "ascending")])
+            runs = _runs(result)
         columns = [result.column(name).combine_chunks() for name in RESULT_COLUMNS]
         columns += [result.column(name).combine_chunks() for name in KEY_COLUMNS if self._claims]
         repeats = _repeats(columns[RESULT_COLUMNS.index("key")])
         start = 0
-        # The rows of a page stand together.
-        runs = pc.run_end_encode(columns[0])
-        for number, end in zip(runs.values.to_pylist(), runs.run_ends.to_pylist(), strict=True):
+        for number, end in runs:
             rows = [column.slice(start, end - start) for column in columns[1:]]
             outputs[number] = _output(rows, repeats)
             start = end
         return outputs
+
+
+def _runs(result: pa.Table) -> list[tuple[int, int]]:
+    """The pages whose rows follow each other, with the place behind the last one."""
+    runs = pc.run_end_encode(result.column("page").combine_chunks())
+    return list(zip(runs.values.to_pylist(), runs.run_ends.to_pylist(), strict=True))
 
 
 def _output(columns: list[pa.Array], repeats: bool) -> PageOutput:

@@ -19,6 +19,7 @@ from __future__ import annotations
 import asyncio
 import os
 import pickle
+import signal
 import socket
 import subprocess
 import sys
@@ -220,7 +221,11 @@ class Crew:
         """Say that no more pages will come: the workers end with what they have."""
         self._closed = True
         for worker in self._all:
-            worker.send(Stop())
+            if worker.ready:
+                worker.send(Stop())
+            else:
+                # It has no page, and nobody has to wait until it has started.
+                worker.process.kill()
         self._wake.set()
 
     def stop(self) -> None:
@@ -425,7 +430,8 @@ class Crew:
     async def _run(self) -> None:
         try:
             for _ in range(self._workers.number):
-                await self._hire()
+                if not self._closed:
+                    await self._hire()
             while self._all or not self._closed:
                 with suppress(TimeoutError):
                     async with asyncio.timeout(LOOK_SECONDS):
@@ -474,7 +480,7 @@ class Crew:
         )
         worker.send(self._begin(worker))
         if self._closed:
-            worker.send(Stop())
+            worker.process.kill()
         if self._seen is not None:
             worker.thread = threading.Thread(
                 target=_answer_claims, args=(claims, self._seen), name="ddbetl-claims", daemon=True
@@ -521,7 +527,7 @@ class Crew:
             )
             self._deaths += 1
             if self._deaths > MOST_DEATHS:
-                raise JobFailed(_too_many(how, worker.said))
+                raise JobFailed(_too_many(how, worker.said, killed=code == -signal.SIGKILL))
             self._meter.waits[EVERY] = f"a worker process {how}: its pages are read again"
             self._read_again(worker)
             await self._hire()
@@ -615,12 +621,14 @@ def _answer_claims(end: socket.socket, seen: KeysSeen) -> None:
             send_to(end, answer)
 
 
-def _too_many(how: str, said: str) -> str:
+def _too_many(how: str, said: str, *, killed: bool) -> str:
     last = said.strip().rpartition("\n")[2]
     return (
         f"{MOST_DEATHS + 1} worker processes in a row have ended, and the job got no further; the last one {how}"
         + (f": {last}" if last else "")
-        + "\nWithout memory the system kills processes: fewer workers need less, --workers 1 is one process alone."
+        + "\n"
+        + ("Without memory the system kills processes: fewer workers need less. " if killed else "")
+        + "With --workers 1 there is one process alone, and what ends it is seen where it runs."
     )
 
 

@@ -53,7 +53,7 @@ def entry_of(lowerer: Lowerer, projection: Projection, form: Form) -> Part | Non
     if projection.star is not None:
         return _starred(lowerer, projection, projection.star, form, fields, guards)
     if form.entry in (Entry.PUT, Entry.DELETE):
-        return Part(_object(fields), guards)
+        return Part(_object(fields, form.keys), guards)
     last = form.keys if form.entry is Entry.UPDATE else ()
     guards.append(None if form.takes(last) else "FALSE")
     by_name = {field.name: field for field in fields}
@@ -85,19 +85,16 @@ def _labels(form: Form, fields: list[_Field]) -> tuple[str, list[str | None]]:
     return f"CASE WHEN {present} THEN {whole} ELSE {some} || {sql_text(form.middle)} END", guards
 
 
-def _object(fields: list[_Field]) -> str:
-    """SQL for an object of the fields that are there."""
+def _object(fields: list[_Field], keys: tuple[str, ...]) -> str:
+    """SQL for an object of the fields that are there; a row goes by reference where one of the ``keys`` is not."""
     if not fields:
         return "'{}'"
-    first, *others = fields
-    if first.may_miss:
-        return f"'{{' || {_joined([f'{_json_label(field.name)} || {field.json}' for field in fields])} || '}}'"
-    # Where the comma belongs is known: concat, which takes NULL for nothing, makes no text in between.
-    parts = [f"'{{' || {_json_label(first.name)}", first.json]
-    for field in others:
-        label = f"',' || {_json_label(field.name)}"
-        parts += [f"{label} || {field.json}"] if field.may_miss else [label, field.json]
-    return f"concat({', '.join(parts)}, '}}')"
+    labelled = [f"{_json_label(field.name)} || {field.json}" for field in fields]
+    if fields[0].name not in keys:
+        return f"'{{' || {_joined(labelled)} || '}}'"
+    # Where commas belong is known: concat, which takes NULL for nothing, makes fewer texts in between.
+    parts = ["'{'", labelled[0], *(f"',' || {text}" for text in labelled[1:]), "'}'"]
+    return f"concat({', '.join(parts)})"
 
 
 def _joined(texts: list[str]) -> str:
