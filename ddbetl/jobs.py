@@ -176,7 +176,23 @@ def removable(one: Job) -> None:
 def how_to_stop(running: Job) -> str:
     """How a running job is stopped."""
     pid = running.view.pid if running.view is not None else None
+    if pid is not None and not _lives(pid):
+        return (
+            f"Process {pid} has ended, but a worker process of it holds the job, which was stopped, or hangs: "
+            "ps -ef | grep ddbetl.engine.worker finds it, kill -9 ends it"
+        )
     return f"Stop it with Ctrl-C where it runs{f', or with: kill {pid}' if pid is not None else ''}"
+
+
+def _lives(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        # It is somebody else's.
+        return True
+    return True
 
 
 def set_rate(job_id: str, *changes: str, state_dir: str | os.PathLike[str] = STATE_DIR) -> Job:

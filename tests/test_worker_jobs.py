@@ -59,3 +59,37 @@ def test_no_worker_outlives_its_job_and_another_run_goes_on(how: signal.Signals,
     )  # fmt: skip
     assert done.returncode == ExitCode.REJECTS, done.stderr
     assert_done(orders)
+
+
+def test_a_worker_that_hangs_holds_the_job_of_a_killed_process_and_that_is_said(orders: Orders) -> None:  # noqa: F811
+    orders.write_spec(1_000)
+    quiet = ("--workers", "2", "--progress", "none")
+    process = subprocess.Popen(
+        orders.run("--yes", *quiet), cwd=orders.folder, env=environment(), stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    try:
+        assert orders.witness.wait_for_puts(2)
+        stopped, other = pids(orders.job_folder())
+        os.kill(stopped, signal.SIGSTOP)
+    finally:
+        process.kill()
+        process.wait()
+
+    def resumed() -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            orders.resume(*quiet), cwd=orders.folder, env=environment(), stdin=subprocess.DEVNULL, capture_output=True,
+            text=True, timeout=60,
+        )  # fmt: skip
+
+    try:
+        until(lambda: gone(other))
+        refused = resumed()
+        assert refused.returncode == ExitCode.FAILED
+        assert f"Process {process.pid} has ended, but a worker process of it holds the job" in refused.stderr
+    finally:
+        os.kill(stopped, signal.SIGKILL)
+    until(lambda: gone(stopped))
+    orders.write_spec(100_000)
+    assert resumed().returncode == ExitCode.REJECTS
+    assert_done(orders)
