@@ -333,7 +333,7 @@ def test_no_request_is_larger_than_a_server_takes() -> None:
     big = {"s": {"S": '"' * 390_000}}
     count = 40
     done = [(n, Row(json.dumps({"id": {"S": str(n)}, "at": {"N": "1"}, **big}).encode(), (str(n), "1"), 390_010)) for n in range(count)]  # fmt: skip
-    batches = BATCHING.batches([], done, repeats=False)
+    batches = BATCHING.batches(None, done, repeats=False)
     assert sorted(p for batch in batches for p in batch.positions) == list(range(count))
     assert all(len(entries_of(batch.content)) == len(batch.positions) for batch in batches)
     # Source: BatchWriteItem API reference: 16 MB.
@@ -363,7 +363,7 @@ def test_rows_of_every_form_are_sent_once_and_in_order(
         rows.append((number, Row(json.dumps(item).encode(), (name, canonical(Type.NUMBER, at)), 10)))
     sent: list[int] = []
     last: dict[tuple[str, ...], int] = {}
-    batches = batching.batches([], rows, repeats=False)
+    batches = batching.batches(None, rows, repeats=True)
     for batch in (one for first in batches for one in first.chain()):
         found = batching.keys(batch.content)
         assert len(set(found)) == len(found) == len(batch.positions) <= BATCH

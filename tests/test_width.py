@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import sys
 import heapq
 import resource
 from collections.abc import Callable
@@ -148,6 +149,16 @@ def test_there_are_no_more_than_the_process_may_open(files: int, found: int, mon
 
 
 # The garbage collector
+
+
+def test_a_run_leaves_the_switching_of_threads_as_it_was() -> None:
+    before = sys.getswitchinterval()
+
+    async def main() -> float:
+        return sys.getswitchinterval()
+
+    assert loop.run_async(main) == pytest.approx(loop.SWITCH_SECONDS) < before
+    assert sys.getswitchinterval() == before
 
 
 def test_a_run_leaves_the_garbage_collector_as_it_was() -> None:
