@@ -18,8 +18,8 @@ T = TypeVar("T")
 
 # Objects that are made before the garbage collector looks at them: requests make many, and leave hardly a cycle.
 YOUNG = 10_000
-# Seconds after which a thread that waits for the interpreter gets it. With Python's own 5 ms the transform's thread, which
-# leaves it for DuckDB and comes back many times a page, waited for a tenth of the time.
+# Seconds after which a thread that waits for the interpreter gets it, in place of Python's 5 ms: the transform's thread
+# leaves it for DuckDB, and comes back many times a page.
 SWITCH_SECONDS = 0.0003
 
 
