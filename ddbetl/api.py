@@ -64,6 +64,14 @@ NO_TARGET = "the spec has no target: INSERT INTO table, or --into table, gives i
 OFFLINE = "the plan was made offline, by check: compile looks the tables up"
 
 
+def _here() -> Path:
+    try:
+        return Path.cwd()
+    except OSError:
+        # It is gone.
+        return Path()
+
+
 @dataclass(frozen=True, slots=True)
 class Plan:
     """A compiled spec. ``sites``: where its connections lead; empty when it was made offline. ``rejects``: the file of
@@ -78,7 +86,7 @@ class Plan:
     prices: Prices = field(default_factory=shipped)
     _answers: Answers | None = field(default=None, repr=False, compare=False)
     # Where names of files begin, whatever folder is the current one when the plan runs.
-    _folder: Path = field(default_factory=lambda: _here(), repr=False, compare=False)
+    _folder: Path = field(default_factory=_here, repr=False, compare=False)
 
     @property
     def controls(self) -> Mapping[Connection, Control]:
@@ -482,14 +490,6 @@ def compile(
 def compiled(inputs: Inputs, now: Timestamp | None = None, *, traffic: bool = False) -> Plan:
     """As ``compile``, with all its arguments in one value."""
     return _plan(inputs, *compilation.online(inputs, now or _now(), {}, traffic=traffic))
-
-
-def _here() -> Path:
-    try:
-        return Path.cwd()
-    except OSError:
-        # It is gone.
-        return Path()
 
 
 def _plan(inputs: Inputs, physical: PhysicalPlan, answers: Answers) -> Plan:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from contextlib import closing
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from ddbetl import preflight, python_files
@@ -63,7 +64,7 @@ def named(inputs: Inputs, now: Timestamp) -> Named:
 def offline(inputs: Inputs, now: Timestamp) -> PhysicalPlan:
     """Compile without a server. Raises SpecError."""
     spec, overrides = _parse(inputs)
-    return plan(optimize(analyze(spec, None, inputs.params, overrides, now, python_files.used(spec, inputs.name))))
+    return _plan_of(spec, overrides, inputs, now, None)
 
 
 def online(
@@ -94,7 +95,7 @@ def again(inputs: Inputs, now: Timestamp, answers: Answers) -> PhysicalPlan:
 def worker_plan(inputs: Inputs, now: Timestamp, catalog: Catalog) -> PhysicalPlan:
     """Compile in a worker process, against what the servers said to the job's: nothing is asked, or found, again."""
     spec, overrides = _parse(inputs)
-    return plan(optimize(analyze(spec, catalog, inputs.params, overrides, now, python_files.used(spec, inputs.name))))
+    return _plan_of(spec, overrides, inputs, now, catalog)
 
 
 def sampled(inputs: Inputs, physical: PhysicalPlan, samples: Samples) -> PhysicalPlan:
@@ -102,19 +103,26 @@ def sampled(inputs: Inputs, physical: PhysicalPlan, samples: Samples) -> Physica
     spec, overrides = _parse(inputs)
     more = [*seen_in(physical, samples.sources)]
     if all(one.code != "W0114" for one in physical.warnings):
-        more += of_writing(physical, lambda option: preflight.place(spec, overrides, option), samples)
+        more += of_writing(physical, partial(preflight.place, spec, overrides), samples)
     return replace(physical, warnings=(*physical.warnings, *more))
+
+
+def _plan_of(
+    spec: ast.Spec, overrides: Overrides, inputs: Inputs, now: Timestamp, catalog: Catalog | None
+) -> PhysicalPlan:
+    files = python_files.used(spec, inputs.name)
+    return plan(optimize(analyze(spec, catalog, inputs.params, overrides, now, files)))
 
 
 def _planned(
     spec: ast.Spec, overrides: Overrides, inputs: Inputs, now: Timestamp, answers: Answers
 ) -> tuple[PhysicalPlan, Answers]:
-    files = python_files.used(spec, inputs.name)
-    physical = plan(optimize(analyze(spec, answers.catalog, inputs.params, overrides, now, files)))
+    physical = _plan_of(spec, overrides, inputs, now, answers.catalog)
+    place = partial(preflight.place, spec, overrides)
     if answers.traffic is not None:
-        busy = warnings(physical, answers.traffic, lambda option: preflight.place(spec, overrides, option))
+        busy = warnings(physical, answers.traffic, place)
         physical = replace(physical, warnings=(*physical.warnings, *busy))
-    cold = of_writing(physical, lambda option: preflight.place(spec, overrides, option))
+    cold = of_writing(physical, place)
     physical = replace(physical, warnings=(*physical.warnings, *cold))
     write = physical.write
     if write is None:

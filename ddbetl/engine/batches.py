@@ -20,8 +20,9 @@ import pyarrow.compute as pc
 from ddbetl.connectors.dynamodb import requests
 from ddbetl.connectors.dynamodb.requests import BatchWriteAnswer
 from ddbetl.engine.claims import key_text
+from ddbetl.engine.columns import integers
 from ddbetl.engine.rows import Row, canonical
-from ddbetl.engine.transform import Entries, integers
+from ddbetl.engine.transform import Entries
 from ddbetl.errors import RowError
 from ddbetl.expressions.projection import BATCH
 from ddbetl.expressions.writing import Form
@@ -90,16 +91,17 @@ class Batching:
         if not repeats:
             return self._whole(made) + self._filled(entries)
         texts = self._key_texts(made) if made is not None else []
-        seen = Counter(texts)
-        seen.update(key_text(entry.key) for entry in entries)
+        others = [key_text(entry.key) for entry in entries]
+        seen = Counter([*texts, *others])
         twice = {text for text, count in seen.items() if count > 1}
         apart: list[_Entry] = []
         if made is not None and not twice.isdisjoint(texts):
             mask = pa.array([text in twice for text in texts], pa.bool_())
             apart = self._separate(made.where(mask))
             made = made.where(pc.invert(mask))
-        apart += (entry for entry in entries if key_text(entry.key) in twice)
-        out = self._whole(made) + self._filled([entry for entry in entries if key_text(entry.key) not in twice])
+        apart += (entry for entry, text in zip(entries, others, strict=True) if text in twice)
+        single = [entry for entry, text in zip(entries, others, strict=True) if text not in twice]
+        out = self._whole(made) + self._filled(single)
         if apart:
             out.append(self._in_order(sorted(apart, key=lambda entry: entry.position)))
         return out
@@ -170,7 +172,7 @@ class Batching:
         _, offsets_buffer, content_buffer = made.texts.buffers()
         offsets = memoryview(offsets_buffer).cast("i")[made.texts.offset :][: len(made) + 1].tolist()
         content = memoryview(content_buffer)
-        positions, units = integers(made.positions, "i").tolist(), self._units(made)
+        positions, units = integers(made.positions).tolist(), self._units(made)
         head, tail = self.form.head.encode(), self.form.tail.encode()
         out = []
         for start in range(0, len(made), BATCH):
@@ -184,7 +186,7 @@ class Batching:
         form = self.form
         frame = len((form.opening + form.middle + form.closing + ",").encode())
         units = pc.divide(pc.add(pc.binary_length(made.texts), 1023 - frame), 1024)
-        return integers(pc.max_element_wise(units, 1).cast(pa.int64()), "q").tolist()
+        return integers(pc.max_element_wise(units, 1).cast(pa.int64())).tolist()
 
     def _key_texts(self, made: Entries) -> list[str]:
         """The target's key of each entry, equal for equal keys."""

@@ -36,6 +36,7 @@ from typing import Any, NamedTuple
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from ddbetl.engine.columns import integers, memory
 from ddbetl.engine.folder import make_private, sync_folder
 from ddbetl.engine.state import broken, usable
 from ddbetl.errors import JobFailed
@@ -247,7 +248,7 @@ class KeysSeen:
         heads = pc.bit_wise_or(pc.bit_wise_or(pc.bit_wise_and(words, LOWER), masks), numbers)
         links = pc.bit_wise_or(pc.bit_wise_and(words, UPPER), pc.bit_wise_and(hashes, LOWER))
         # Arrow cannot write into an array. This loop runs in C.
-        deque(map(setitem, repeat(self._slots), _integers(slots), _integers(heads)), maxlen=0)
+        deque(map(setitem, repeat(self._slots), integers(slots), integers(heads)), maxlen=0)
         lost = pc.not_equal(self._words.take(slots), heads)
         if not pc.any(lost).as_py():
             return links, ()
@@ -260,7 +261,7 @@ class KeysSeen:
         rows = pc.indices_nonzero(pc.is_in(slots, value_set=shared))
         together: list[int] = rows.to_pylist()
         columns = (column.take(rows).to_pylist() for column in (slots, masks, words))
-        content = bytearray(_buffer(links))
+        content = bytearray(memory(links))
         fixed = memoryview(content).cast("Q")
         heads: dict[int, int] = {}
         for row, slot, mask, word in zip(together, *columns, strict=True):
@@ -286,7 +287,7 @@ class KeysSeen:
         keys, sources = _parts(claims.keys), _parts(claims.sources)
         place = self._texts_length
         sizes = claims.table, len(keys[1]), len(sources[1]), place
-        rows, texts = [_buffer(claims.hashes), _buffer(links)], [*keys, *sources]
+        rows, texts = [memory(claims.hashes), memory(links)], [*keys, *sources]
         header = HEADER.pack(len(links), *sizes, _sum(rows, *sizes), _sum(texts))
         # Rows refer to texts, so these come first.
         self._texts_length = _append(self._texts, texts, place)
@@ -371,15 +372,6 @@ def _repeats(claims: Claims, rows: Sequence[int]) -> list[tuple[int, bytes]]:
 
 def _bytes(value: pa.Scalar) -> bytes:
     return value.as_buffer().to_pybytes()  # type: ignore[no-any-return]
-
-
-def _buffer(column: pa.Array) -> pa.Buffer:
-    """The memory of a column of 64-bit integers."""
-    return column.buffers()[1].slice(8 * column.offset, 8 * len(column))
-
-
-def _integers(column: pa.Array) -> memoryview[int]:
-    return memoryview(_buffer(column)).cast("Q")
 
 
 def _parts(column: pa.Array) -> tuple[pa.Buffer, pa.Buffer]:

@@ -111,7 +111,7 @@ class Tables:
     async def _ask(self, split: Split, body: bytes, units: float) -> tuple[ScanAnswer, int]:
         scan, budget = split.table.scan, split.table.budget
         sender = self.senders[scan.table.connection]
-        return await sender.request(scan.operation, body, scan.table.name, _read_scan, budget, units)
+        return await sender.request(scan.operation, body, scan.table.name, read_sized_scan, budget, units)
 
     @property
     def _limit(self) -> int | None:
@@ -244,6 +244,6 @@ class Reading:
         return not found.after
 
 
-def _read_scan(body: bytes) -> tuple[ScanAnswer, int]:
+def read_sized_scan(body: bytes) -> tuple[ScanAnswer, int]:
     """A page, and its size in bytes."""
     return read_scan(body), len(body)

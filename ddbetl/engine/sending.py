@@ -89,7 +89,7 @@ class Sender:
         """
         since = self.clock()
         try:
-            answer = await self._once(operation, body, read)
+            answer = await self.once(operation, body, read)
         except WireError as error:
             answer = await self._again(error, since, operation, body, table, read, budget, units)
         if self.meter.waits:
@@ -98,7 +98,8 @@ class Sender:
             self.meter.waits.pop(EVERY, None)
         return answer
 
-    async def _once(self, operation: str, body: bytes | memoryview, read: Callable[[bytes], T]) -> T:
+    async def once(self, operation: str, body: bytes | memoryview, read: Callable[[bytes], T]) -> T:
+        """Send a request, and no more than once. Raises WireError."""
         task = asyncio.current_task()
         assert task is not None
         self.out.add(task)
@@ -129,7 +130,7 @@ class Sender:
                 await self.refresh()
             budget.settle(units, units if failed.maybe_processed else 0.0)
             await budget.acquire(units)
-            return await self._once(operation, body, read)
+            return await self.once(operation, body, read)
 
         def retried(retry: Retry) -> None:
             nonlocal failed

@@ -212,9 +212,3 @@ def _batch(number: int, page: PageInput) -> pa.RecordBatch:
 
 def _repeats(hashes: pa.Array) -> bool:
     return bool(len(hashes) != pc.count_distinct(hashes, mode="all").as_py())
-
-
-def integers(column: pa.Array, form: str) -> memoryview[int]:
-    """The memory of a column of integers without nulls; ``form``: one of them, as ``memoryview.cast`` names it."""
-    content = memoryview(column.buffers()[1]).cast(form)  # type: ignore[call-overload]
-    return content[column.offset : column.offset + len(column)]  # type: ignore[no-any-return]

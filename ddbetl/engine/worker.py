@@ -21,8 +21,7 @@ from typing import Any, cast
 
 from ddbetl.connectors.dynamodb.access import Access
 from ddbetl.connectors.dynamodb.budget import Budget
-from ddbetl.connectors.dynamodb.failures import MalformedResponse, WireError
-from ddbetl.connectors.dynamodb.requests import read_scan
+from ddbetl.connectors.dynamodb.failures import WireError
 from ddbetl.connectors.dynamodb.signer import Credentials
 from ddbetl.engine.collisions import Claims, Collision, KeysSeen
 from ddbetl.engine.counts import TALLIED
@@ -53,6 +52,7 @@ from ddbetl.engine.messages import (
 )
 from ddbetl.engine.meter import Meter, TableMeter
 from ddbetl.engine.pages import PageWork
+from ddbetl.engine.reading import read_sized_scan
 from ddbetl.engine.rejects import Reasons, Rejects
 from ddbetl.engine.sending import POLICY, Course, Sender
 from ddbetl.engine.splits import Page, Split
@@ -163,18 +163,15 @@ class Worker:
         scan = table.scan
         try:
             # Once: the job's process knows when it may be asked for again.
-            response = await work.senders[scan.table.connection].client.request(scan.operation, asked.body)
-            try:
-                answer = read_scan(response.body)
-            except ValueError as error:
-                raise MalformedResponse(f"the answer is not DynamoDB's: {error}") from error
+            sender = work.senders[scan.table.connection]
+            answer, size = await sender.once(scan.operation, asked.body, read_sized_scan)
         except WireError as error:
             self._channel.send(NotGot(asked.number, packed(error)))
             return
         after, used = bytes(answer.last_evaluated_key), answer.consumed_capacity
         self._channel.send(
             Got(
-                asked.number, answer.count, answer.scanned_count, after, len(response.body),
+                asked.number, answer.count, answer.scanned_count, after, size,
                 used.units if used is not None else None,
             )
         )  # fmt: skip
