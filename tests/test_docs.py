@@ -521,6 +521,8 @@ VARYING = (
     (r"^error: [\d,]+ of [\d,]+ rows were rejected", "error: N of N rows were rejected"),
     (r"^[\d,]+ more rows? of unfinished", "N more rows of unfinished"),
     (r"[\d.]+ s\b", "TIME"),
+    # Where nothing was written, these are tries: as many as had been sent when the first answers said that all is there.
+    (r"(?<=read units, )[\d,.]+ write units; [\d,]+ items/s read, 0 written", "RATE"),
     (r"[\d,]+ items/s read, [\d,]+ written", "RATE"),
     # The last column of a run's summary: seconds.
     (r"(?<=\d) +[\d,]+\.\d$", " SECONDS"),
