@@ -14,7 +14,7 @@ from compiling import plan
 
 from ddbetl.connectors.dynamodb import requests
 from ddbetl.engine.batches import Batching
-from ddbetl.engine.transform import PageInput, Transformer
+from ddbetl.engine.transform import PageInput, Transformer, told_apart
 from ddbetl.expressions.ir import Attribute
 from ddbetl.expressions.projection import OutputColumn, Projection
 from ddbetl.expressions.writing import ENTRIES, Form
@@ -57,7 +57,7 @@ def test_the_statement_is_the_one_that_runs(case: Case) -> None:
     for sql in (found.sql, "\n".join(lines)):
         transformer = Transformer(replace(found, sql=sql))
         assert transformer._prepared
-        (output,) = transformer.run([PageInput(items, 1, "Orders", 0)])
+        (output,) = told_apart(transformer.make([PageInput(items, 1, "Orders", 0)]))
         made = output.entries
         outputs.append((made.texts.to_pylist() if made is not None else [], output.by_reference))
         transformer.close()
@@ -96,7 +96,7 @@ def test_the_request_is_one_that_the_engine_makes(case: Case) -> None:
 
     columns = tuple(OutputColumn(name, Attribute(name)) for name in row)
     transformer = Transformer(statement.build(None, Projection(columns), form))
-    (output,) = transformer.run([PageInput(b"[" + raw + b"]", 1, "made up", 0)])
+    (output,) = told_apart(transformer.make([PageInput(b"[" + raw + b"]", 1, "made up", 0)]))
     batches = Batching(form).batches(output.entries, [], repeats=False)
     assert [bytes(one.content).decode() for one in batches] == [body] and not output.by_reference
     transformer.close()

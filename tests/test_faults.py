@@ -83,7 +83,7 @@ def one_statement() -> Iterator[None]:
             if statement.sql not in made:
                 made[statement.sql] = Transformer(statement)
             kept = object.__new__(cls)
-            kept.run = made[statement.sql].run  # type: ignore[attr-defined]
+            kept.make = made[statement.sql].make  # type: ignore[attr-defined]
             kept.hashes = made[statement.sql].hashes  # type: ignore[attr-defined]
             return kept
 

@@ -27,7 +27,7 @@ from ddbetl.connectors.dynamodb.retry import RetryPolicy
 from ddbetl.engine import executor, stages
 from ddbetl.engine.report import Progress, RunReport
 from ddbetl.engine.rows import Row, RowEvaluator
-from ddbetl.engine.transform import PageInput, PageOutput, Transformer
+from ddbetl.engine.transform import Made, PageInput, Transformer
 from ddbetl.errors import ConnectionFailed, JobFailed
 from ddbetl.expressions.projection import KeyAttribute
 from ddbetl.functions.model import RowContext
@@ -535,19 +535,19 @@ def test_a_failure_ends_everything_wherever_it_waits(
 
 def test_the_statement_is_not_closed_while_it_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     running, closed = Event(), []
-    run, close = Transformer.run, Transformer.close
+    make, close = Transformer.make, Transformer.close
 
-    def slow(self: Transformer, pages: Sequence[PageInput]) -> list[PageOutput]:
+    def slow(self: Transformer, pages: Sequence[PageInput]) -> list[Made]:
         running.set()
         time.sleep(0.05)
         running.clear()
-        return run(self, pages)
+        return make(self, pages)
 
     def watched(self: Transformer) -> None:
         closed.append(not running.is_set())
         close(self)
 
-    monkeypatch.setattr(Transformer, "run", slow)
+    monkeypatch.setattr(Transformer, "make", slow)
     monkeypatch.setattr(Transformer, "close", watched)
 
     def fault(call: Call) -> None:

@@ -28,7 +28,7 @@ from ddbetl.connectors.dynamodb.requests import entries_of, entry, items_of
 from ddbetl.engine.batches import Batch, Batching
 from ddbetl.engine.claims import key_text, source_contents
 from ddbetl.engine.rows import FILTERED, Row, RowEvaluator, RowFailure, decode_item
-from ddbetl.engine.transform import PageInput, PageOutput, Transformer
+from ddbetl.engine.transform import PageInput, PageOutput, Transformer, told_apart
 from ddbetl.expressions.projection import BATCH, LARGEST_ITEM, KeyAttribute, SourceKey
 from ddbetl.expressions.writing import LONGEST_STATEMENT, Entry, Form
 from ddbetl.functions.model import RowContext, sql_text
@@ -269,7 +269,10 @@ class Transforms:
     def run(self, name: str, pages: Sequence[bytes], counts: Sequence[int], form: str = "put") -> list[Outcome]:
         _, its, transformer = self.get(name, form)
         inputs = [PageInput(p, c, "Source", NOW.millis) for p, c in zip(pages, counts, strict=True)]
-        return [outcome(output, count, its) for output, count in zip(transformer.run(inputs), counts, strict=True)]
+        return [
+            outcome(output, count, its)
+            for output, count in zip(told_apart(transformer.make(inputs)), counts, strict=True)
+        ]
 
     def get(self, name: str, form: str) -> tuple[PhysicalPlan, Form, Transformer]:
         if (name, form) not in self._made:
@@ -505,7 +508,7 @@ def test_pages_are_told_apart_in_whatever_order_rows_come(transforms: Transforms
     for sql in (found.sql, f"SELECT * FROM ({found.sql}) ORDER BY position DESC, page DESC"):
         transformer = Transformer(replace(found, sql=sql))
         try:
-            outcomes.append([outcome(output, 5, form) for output in transformer.run(inputs)])
+            outcomes.append([outcome(output, 5, form) for output in told_apart(transformer.make(inputs))])
         finally:
             transformer.close()
     assert [one.rows for one in outcomes[0]] == [one.rows for one in outcomes[1]]
@@ -618,7 +621,7 @@ def test_no_text_of_a_spec_breaks_out_of_its_quotes(text: str, name: str, attrib
         return
     transformer = Transformer(plan.transform.statement)
     try:
-        (output,) = transformer.run([PageInput(page_json([item]), 1, "Source", NOW.millis)])
+        (output,) = told_apart(transformer.make([PageInput(page_json([item]), 1, "Source", NOW.millis)]))
     finally:
         transformer.close()
     found = outcome(output, 1, Form(Entry.PUT, "Target", STRING_KEY))
@@ -674,7 +677,7 @@ def built(spec: str, kind: Entry, newest: str | None = None, ttl: str | None = N
 def transformed(plan: PhysicalPlan, form: Form, items: Sequence[Item]) -> Outcome:
     transformer = Transformer(plan.transform.statement)
     try:
-        (output,) = transformer.run([PageInput(page_json(items), len(items), "Source", NOW.millis)])
+        (output,) = told_apart(transformer.make([PageInput(page_json(items), len(items), "Source", NOW.millis)]))
     finally:
         transformer.close()
     return outcome(output, len(items), form)
@@ -803,7 +806,7 @@ def test_keys_to_delete() -> None:
     items.append({"id": {"S": "x"}, "s": {"S": ""}, "n": {"N": "1"}})
     transformer = Transformer(found)
     try:
-        (output,) = transformer.run([PageInput(page_json(items), len(items), "Source", NOW.millis)])
+        (output,) = told_apart(transformer.make([PageInput(page_json(items), len(items), "Source", NOW.millis)]))
     finally:
         transformer.close()
     (body,) = bodies_of(output, form)

@@ -30,7 +30,7 @@ from ddbetl.cli.commands import cli
 from ddbetl.cli.exit_codes import ExitCode
 from ddbetl.diagnostics import render
 from ddbetl.engine.rows import Filtered, Row, RowEvaluator, RowFailure
-from ddbetl.engine.transform import PageInput, Transformer
+from ddbetl.engine.transform import PageInput, Transformer, told_apart
 from ddbetl.errors import JobFailed, RowError, SpecError
 from ddbetl.functions import own_arrays
 from ddbetl.functions.declared import DeclarationError, function
@@ -113,7 +113,7 @@ def rows(spec: str, items: Sequence[Item], name: str) -> Rows:
     transformer = Transformer(plan.transform.statement)
     try:
         page = json.dumps(items, ensure_ascii=False).encode()
-        (output,) = transformer.run([PageInput(page, len(items), "Source", NOW.millis)])
+        (output,) = told_apart(transformer.make([PageInput(page, len(items), "Source", NOW.millis)]))
     finally:
         transformer.close()
     assert plan.write is not None
@@ -732,7 +732,7 @@ def test_other_pages_of_the_statement_stay_fast(folder: Folder) -> None:
     pages = [json.dumps([{"id": {"S": "1"}, "x": {"S": text}}]).encode() for text in ("1", "x", "2")]
     transformer = Transformer(plan.transform.statement)
     try:
-        outputs = transformer.run([PageInput(page, 1, "Source", NOW.millis) for page in pages])
+        outputs = told_apart(transformer.make([PageInput(page, 1, "Source", NOW.millis) for page in pages]))
     finally:
         transformer.close()
     assert [output.by_reference for output in outputs] == [[], [0], []]

@@ -3,7 +3,7 @@ keys.
 
 In: pages of raw items. Out: what came of each. Invariants: every item of a page is filtered, a failure, or in exactly
 one batch, or left over by LIMIT; the keys of a page's rows are asked for, all at once, before any of them can be sent.
-All of it runs in one thread, beside the event loop's.
+All of it runs beside the event loop, in one thread or in two: one of them makes rows, the other one checks them.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from ddbetl.engine.batches import Batch, Batching
 from ddbetl.engine.collisions import Collision, KeysSeen
 from ddbetl.engine.report import MOST_PAIRS, CollisionPair, Met, SourceRow
 from ddbetl.engine.rows import Filtered, Row, RowEvaluator, RowFailure, decode_item
-from ddbetl.engine.transform import Entries, PageInput, PageOutput, Transformer
+from ddbetl.engine.transform import Entries, Made, PageInput, PageOutput, Transformer, told_apart
 from ddbetl.errors import JobFailed
 from ddbetl.expressions.writing import ENTRIES, Action, Form
 from ddbetl.functions.model import RowContext
@@ -79,7 +79,8 @@ class _Rows:
 
 
 class PageWork:
-    """What is done with the pages of one plan. For one thread; close it there, or its memory stays.
+    """What is done with the pages of one plan: ``make``, then ``check``, each in one thread at a time. Close it in the
+    thread that makes rows, or its memory stays.
 
     ``seen``: the target keys of the job's rows, where the plan looks for collisions. ``tables``: the names of the
     source tables, by the numbers that pages and ``seen`` have of them. ``met``: rows of another job that have the keys
@@ -107,15 +108,28 @@ class PageWork:
         self._repeated = write.collisions is not None or write.action is Action.DELETE
         self._transformer: Transformer | None = None
 
+    @property
+    def divisible(self) -> bool:
+        """Whether two threads may work at it: of Python functions nobody knows whether they may run side by side."""
+        return not self._statement.python
+
     def run(self, pages: Sequence[PageInput], left: int | None = None) -> list[PageResult]:
-        """What comes of each page; ``left``: so many rows of them may be written, None for all. A page behind the last
-        of these is as if it were empty. Raises MalformedResponse for one that is no page."""
+        """Make the rows of pages and check them."""
+        return self.check(pages, self.make(pages), left)
+
+    def make(self, pages: Sequence[PageInput]) -> list[Made]:
+        """The rows of pages as the statement makes them."""
         if self._transformer is None:
             self._transformer = Transformer(self._statement)
             if self._seen is not None:
                 self._keep_met(self._seen, self._transformer)
+        return self._transformer.make(pages)
+
+    def check(self, pages: Sequence[PageInput], made: Sequence[Made], left: int | None = None) -> list[PageResult]:
+        """What comes of each page; ``left``: so many rows of them may be written, None for all. A page behind the last
+        of these is as if it were empty. Raises MalformedResponse for one that is no page."""
         results = []
-        for page, output in zip(pages, self._transformer.run(pages), strict=True):
+        for page, output in zip(pages, told_apart(made), strict=True):
             if left == 0:
                 results.append(PageResult([], [], 0, 0))
                 continue

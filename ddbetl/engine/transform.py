@@ -93,11 +93,19 @@ class PageOutput:
         return len(self.entries) if self.entries is not None else 0
 
 
+@dataclass(frozen=True, slots=True)
+class Made:
+    """Pages and their rows as the statement gives them; None where it cannot."""
+
+    pages: Sequence[PageInput]
+    rows: pa.Table | None = None
+
+
 class Transformer:
-    """One plan's statement, prepared once. For one thread at a time; close it, or its memory stays."""
+    """One plan's statement, prepared once. For one thread at a time, but ``hashes``, for which another one may ask;
+    close it, or its memory stays."""
 
     def __init__(self, statement: Statement) -> None:
-        self._claims = statement.sources is not None
         self._prepared = True
         self._source = _Pages()
         self._connection: duckdb.DuckDBPyConnection | None = duckdb.connect(":memory:", config=CONFIGURATION)
@@ -111,6 +119,7 @@ class Transformer:
                 name, function.run, types, result, type=func.ARROW, null_handling=func.SPECIAL
             )
         self._connection.execute("SET lock_configuration = true")
+        self._hashing = self._connection.cursor()
         try:
             self._connection.execute(f"PREPARE transform AS {statement.sql}")
         except duckdb.Error:
@@ -120,49 +129,61 @@ class Transformer:
     def close(self) -> None:
         if self._connection is not None:
             self._connection.unregister("pages")
+            self._hashing.close()
             self._connection.close()
             self._connection = None
 
-    def run(self, pages: Sequence[PageInput]) -> list[PageOutput]:
-        """Transform pages; a page that DuckDB cannot read as so many items goes by reference as a whole."""
+    def make(self, pages: Sequence[PageInput]) -> list[Made]:
+        """Make the rows of pages; ``told_apart`` says what of which page."""
         if self._connection is None or not self._prepared:
-            return [PageOutput(by_reference=list(range(page.count))) for page in pages]
+            return [Made(pages)]
         try:
-            return self._execute(pages)
+            return [Made(pages, self._execute(pages))]
         except (duckdb.Error, UnicodeDecodeError, pa.ArrowInvalid):
             # UnicodeDecodeError is an error whose message quotes bytes that are no text.
-            if len(pages) == 1:
-                return [PageOutput(by_reference=list(range(pages[0].count)))]
-            return [output for page in pages for output in self.run([page])]
+            return [Made(pages)] if len(pages) == 1 else [made for page in pages for made in self.make([page])]
 
     def hashes(self, keys: Sequence[str]) -> pa.Array:
         """The hashes that the statement makes of target keys, given as it writes them where it looks for collisions."""
-        assert self._connection is not None
-        found = self._connection.sql("SELECT hash(unnest(?::VARCHAR[])) AS hash", params=[list(keys)])
+        found = self._hashing.sql("SELECT hash(unnest(?::VARCHAR[])) AS hash", params=[list(keys)])
         return found.to_arrow_table().column("hash").combine_chunks()
 
-    def _execute(self, pages: Sequence[PageInput]) -> list[PageOutput]:
+    def _execute(self, pages: Sequence[PageInput]) -> pa.Table:
         assert self._connection is not None
         self._source.pages = pages
         try:
-            result = self._connection.sql("EXECUTE transform").to_arrow_table()
+            return self._connection.sql("EXECUTE transform").to_arrow_table()
         finally:
             self._source.pages = ()
-        outputs = [PageOutput() for _ in pages]
+
+
+def told_apart(made: Iterable[Made]) -> list[PageOutput]:
+    """What has been made of each page, in their order; of one that DuckDB cannot read as so many items, all of them go
+    by reference."""
+    found = []
+    for some in made:
+        if some.rows is None:
+            found += [PageOutput(by_reference=list(range(page.count))) for page in some.pages]
+        else:
+            found += _of_pages(some.pages, some.rows)
+    return found
+
+
+def _of_pages(pages: Sequence[PageInput], result: pa.Table) -> list[PageOutput]:
+    found = [PageOutput() for _ in pages]
+    runs = _runs(result)
+    if any(number >= following for (number, _), (following, _) in pairwise(runs)):
+        # Not by the DuckDB of this version, which keeps the order of the pages.
+        result = result.sort_by([("page", "ascending"), ("position", "ascending")])
         runs = _runs(result)
-        if any(number >= following for (number, _), (following, _) in pairwise(runs)):
-            # Not by the DuckDB of this version, which keeps the order of the pages.
-            result = result.sort_by([("page", "ascending"), ("position", "ascending")])
-            runs = _runs(result)
-        columns = [result.column(name).combine_chunks() for name in RESULT_COLUMNS]
-        columns += [result.column(name).combine_chunks() for name in KEY_COLUMNS if self._claims]
-        repeats = _repeats(columns[RESULT_COLUMNS.index("key")])
-        start = 0
-        for number, end in runs:
-            rows = [column.slice(start, end - start) for column in columns[1:]]
-            outputs[number] = _output(rows, repeats)
-            start = end
-        return outputs
+    names = [*RESULT_COLUMNS, *(name for name in KEY_COLUMNS if name in result.column_names)]
+    columns = [result.column(name).combine_chunks() for name in names]
+    repeats = _repeats(columns[RESULT_COLUMNS.index("key")])
+    start = 0
+    for number, end in runs:
+        found[number] = _output([column.slice(start, end - start) for column in columns[1:]], repeats)
+        start = end
+    return found
 
 
 def _runs(result: pa.Table) -> list[tuple[int, int]]:
@@ -199,7 +220,8 @@ class _Pages:
 
     def __arrow_c_stream__(self, requested_schema: Any = None) -> Any:
         batches = [_batch(number, page) for number, page in enumerate(self.pages)]
-        return pa.RecordBatchReader.from_batches(PAGES, batches).__arrow_c_stream__(requested_schema)
+        # A table's stream is Arrow's own; that of a reader asks the interpreter for every batch, and waits for it.
+        return pa.Table.from_batches(batches, PAGES).__arrow_c_stream__(requested_schema)
 
 
 def _batch(number: int, page: PageInput) -> pa.RecordBatch:

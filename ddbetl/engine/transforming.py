@@ -1,7 +1,7 @@
-"""The transform as a stage: pages from the readers, through one thread, to whoever takes what came of them.
+"""The transform as a stage: pages from the readers, through its threads, to whoever takes what came of them.
 
 In: a queue of pages. Out: each page with its result, in the order of the queue. Invariant: the event loop never waits
-for the thread, and the thread's memory goes with it.
+for a thread, and a thread's memory goes with it.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 
 from ddbetl.engine.flow import BoundedQueue
@@ -39,17 +40,20 @@ async def transform(
 ) -> None:
     """Transform pages until the queue is closed and empty; closes ``work``.
 
-    The thread is at work on the next pages while the last ones are handed over. Where there is a LIMIT, what is handed
-    over counts before the next pages are begun.
+    One thread makes the rows of the next pages, another one checks those of the pages before, whose results are handed
+    over meanwhile. Where there is a LIMIT, what is handed over counts before the next pages are begun.
     """
     loop = asyncio.get_running_loop()
     groups: BoundedQueue[_Group] = BoundedQueue(1)
 
+    async def results(inputs: list[PageInput]) -> list[PageResult]:
+        made = await loop.run_in_executor(making, work.make, inputs)
+        return await loop.run_in_executor(checking, work.check, inputs, made, course.left)
+
     async def begin() -> None:
         while (first := await pages.get()) is not None:
             some = [first, *pages.get_more(GROUP - 1)]
-            inputs = [_input(page, now_millis) for page in some]
-            group = _Group(some, loop.run_in_executor(thread, work.run, inputs, course.left))
+            group = _Group(some, asyncio.ensure_future(results([_input(page, now_millis) for page in some])))
             # What comes of it after another has failed nobody asks.
             group.results.add_done_callback(lambda results: results.cancelled() or results.exception())
             await groups.put(group, 1)
@@ -57,7 +61,10 @@ async def transform(
                 await group.handed_over.wait()
         groups.close()
 
-    with ThreadPoolExecutor(max_workers=1, thread_name_prefix="ddbetl-transform") as thread:
+    with (
+        _thread("ddbetl-make") as making,
+        _thread("ddbetl-check") if work.divisible else nullcontext(making) as checking,
+    ):
         try:
             async with asyncio.TaskGroup() as both:
                 both.create_task(begin())
@@ -67,7 +74,12 @@ async def transform(
                     group.handed_over.set()
         finally:
             # In its own thread, behind what may still run there when the job is being cancelled.
-            thread.submit(work.close).result()
+            checking.submit(lambda: None).result()
+            making.submit(work.close).result()
+
+
+def _thread(name: str) -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(max_workers=1, thread_name_prefix=name)
 
 
 def count_beside(page: Page, result: PageResult) -> None:
