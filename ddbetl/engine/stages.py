@@ -29,7 +29,7 @@ from ddbetl.expressions.writing import ENTRIES, Form
 from ddbetl.plan.physical import WriteExec
 
 # Bytes that wait for the writers: request bodies, and the pages that they keep alive.
-BODIES_WAITING = 32 * 2**20
+BODIES_WAITING = 16 * 2**20
 
 
 @dataclass(slots=True)

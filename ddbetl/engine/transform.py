@@ -177,13 +177,18 @@ def _of_pages(pages: Sequence[PageInput], result: pa.Table) -> list[PageOutput]:
         result = result.sort_by([("page", "ascending"), ("position", "ascending")])
         runs = _runs(result)
     names = [*RESULT_COLUMNS, *(name for name in KEY_COLUMNS if name in result.column_names)]
-    columns = [result.column(name).combine_chunks() for name in names]
+    columns = [_whole(result.column(name)) for name in names]
     repeats = _repeats(columns[RESULT_COLUMNS.index("key")])
     start = 0
     for number, end in runs:
         found[number] = _output([column.slice(start, end - start) for column in columns[1:]], repeats)
         start = end
     return found
+
+
+def _whole(column: pa.ChunkedArray) -> pa.Array:
+    """A column in one piece, without a copy where it is one already."""
+    return column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
 
 
 def _runs(result: pa.Table) -> list[tuple[int, int]]:
