@@ -145,6 +145,7 @@ def work(spec: str, *pages: tuple[bytes, int]) -> list[PageResult]:
     assert plan.write is not None
     doing = PageWork(plan.transform, plan.write)
     try:
+        doing.open()
         return doing.run([PageInput(content, count, "Source", NOW.millis) for content, count in pages])
     finally:
         doing.close()

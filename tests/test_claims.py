@@ -56,6 +56,7 @@ def working(plan: PhysicalPlan, folder: Path | None, length: int = 0) -> Iterato
     seen = KeysSeen.open(folder, length, SMALL) if folder is not None else None
     work = PageWork(plan.transform, plan.write, seen, TABLES)
     try:
+        work.open()
         yield work
     finally:
         work.close()
@@ -187,6 +188,7 @@ def test_the_rows_of_another_job_have_their_keys(tmp_path: Path) -> None:
         seen = KeysSeen.open(tmp_path, length, SMALL)
         assert plan.write is not None
         work = PageWork(plan.transform, plan.write, seen, TABLES, known)
+        work.open()
         results = work.run(rows)
         work.close()
         length = seen.sync()
@@ -254,6 +256,7 @@ class Work:
         self.plan = plan_of()
         assert self.plan.write is not None
         self.work = PageWork(self.plan.transform, self.plan.write, None, TABLES)
+        self.work.open()
 
     def run(self, seen: KeysSeen, pages: Sequence[PageInput]) -> list[PageResult]:
         self.work._seen = seen

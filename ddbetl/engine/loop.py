@@ -18,8 +18,8 @@ T = TypeVar("T")
 
 # Objects that are made before the garbage collector looks at them: requests make many, and leave hardly a cycle.
 YOUNG = 10_000
-# Seconds after which a thread that waits for the interpreter gets it, in place of Python's 5 ms: the transform's thread
-# leaves it for DuckDB, and comes back many times a page.
+# Seconds after which a thread that waits for the interpreter gets it, in place of Python's 5 ms: the transform's threads
+# leave it for DuckDB and Arrow, and come back many times a page.
 SWITCH_SECONDS = 0.0003
 
 
@@ -67,7 +67,7 @@ def _seldom_collected() -> Iterator[None]:
 
 @contextmanager
 def _often_switched() -> Iterator[None]:
-    """Let the transform's thread have its turn soon: it needs the interpreter for moments only, but often."""
+    """Let the transform's threads have their turn soon: they need the interpreter for moments only, but often."""
     before = sys.getswitchinterval()
     sys.setswitchinterval(min(before, SWITCH_SECONDS))
     try:

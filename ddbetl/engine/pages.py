@@ -79,8 +79,8 @@ class _Rows:
 
 
 class PageWork:
-    """What is done with the pages of one plan: ``make``, then ``check``, each in one thread at a time. Close it in the
-    thread that makes rows, or its memory stays.
+    """What is done with the pages of one plan: ``make``, then ``check``, each in one thread at a time. Open and close it
+    in the thread that makes rows, or its memory stays.
 
     ``seen``: the target keys of the job's rows, where the plan looks for collisions. ``tables``: the names of the
     source tables, by the numbers that pages and ``seen`` have of them. ``met``: rows of another job that have the keys
@@ -113,16 +113,19 @@ class PageWork:
         """Whether two threads may work at it: of Python functions nobody knows whether they may run side by side."""
         return not self._statement.python
 
+    def open(self) -> None:
+        """Prepare the statement, and let the rows of the other job have their keys: before the first page."""
+        self._transformer = Transformer(self._statement)
+        if self._seen is not None:
+            self._keep_met(self._seen, self._transformer)
+
     def run(self, pages: Sequence[PageInput], left: int | None = None) -> list[PageResult]:
         """Make the rows of pages and check them."""
         return self.check(pages, self.make(pages), left)
 
     def make(self, pages: Sequence[PageInput]) -> list[Made]:
         """The rows of pages as the statement makes them."""
-        if self._transformer is None:
-            self._transformer = Transformer(self._statement)
-            if self._seen is not None:
-                self._keep_met(self._seen, self._transformer)
+        assert self._transformer is not None
         return self._transformer.make(pages)
 
     def check(self, pages: Sequence[PageInput], made: Sequence[Made], left: int | None = None) -> list[PageResult]:

@@ -24,7 +24,7 @@ GROUP = 4
 
 @dataclass(frozen=True, slots=True)
 class _Group:
-    """Pages under way in the thread. ``handed_over``: whether all that came of them is."""
+    """Pages under way in the threads. ``handed_over``: whether all that came of them is."""
 
     pages: list[Page]
     results: asyncio.Future[list[PageResult]]
@@ -38,7 +38,7 @@ async def transform(
     course: Course,
     hand_over: Callable[[Page, PageResult], Awaitable[None]],
 ) -> None:
-    """Transform pages until the queue is closed and empty; closes ``work``.
+    """Transform pages until the queue is closed and empty; opens and closes ``work``.
 
     One thread makes the rows of the next pages, another one checks those of the pages before, whose results are handed
     over meanwhile. Where there is a LIMIT, what is handed over counts before the next pages are begun.
@@ -51,6 +51,8 @@ async def transform(
         return await loop.run_in_executor(checking, work.check, inputs, made, course.left)
 
     async def begin() -> None:
+        # If this fails, no page is made.
+        await loop.run_in_executor(making, work.open)
         while (first := await pages.get()) is not None:
             some = [first, *pages.get_more(GROUP - 1)]
             group = _Group(some, asyncio.ensure_future(results([_input(page, now_millis) for page in some])))
@@ -73,7 +75,7 @@ async def transform(
                         await hand_over(page, result)
                     group.handed_over.set()
         finally:
-            # In its own thread, behind what may still run there when the job is being cancelled.
+            # Behind what may still run when the job is being cancelled: first a check, then what makes rows.
             checking.submit(lambda: None).result()
             making.submit(work.close).result()
 

@@ -195,7 +195,8 @@ class Transform:
         assert plan.write is not None
         work = PageWork(plan.transform, plan.write)
         try:
-            # An empty page, so that the statement is prepared.
+            work.open()
+            # An empty page, so that what is made once is there.
             work.run([_page([])])
             wall, cpu = time.perf_counter(), time.process_time()
             results = [result for group in self._groups for result in work.run(group)]
@@ -216,6 +217,7 @@ class Transform:
         assert plan.write is not None
         work = PageWork(plan.transform, plan.write)
         try:
+            work.open()
             (result,) = work.run([page])
             bodies = _written(result, plan.write.table.name)
         finally:

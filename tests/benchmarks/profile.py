@@ -186,6 +186,7 @@ def _work(job: Job, asks: bool) -> Iterator[PageWork]:
                 seen.claim(collisions.page(number, OTHER_TABLE))
         work = PageWork(plan.transform, plan.write, seen, [SOURCE])
         try:
+            work.open()
             yield work
         finally:
             work.close()

@@ -25,7 +25,7 @@ from tests.benchmarks.canned_checks import canonical_item
 from tests.benchmarks.canned_data import SOURCES, TARGET, written_items
 from tests.benchmarks.canned_tables import Mode
 from tests.benchmarks.measure import ROOT, Cores, Measured, Server, client_environment, run_client
-from tests.benchmarks.modes import MODES, REPLACE, mode_spec
+from tests.benchmarks.modes import MODES, mode_spec
 from tests.benchmarks.peers import APART, CONDITIONAL, COPY_LOOP, LOCKED
 from tests.benchmarks.processes import used_since
 from tests.benchmarks.report import Probe, Run, Section
@@ -233,11 +233,11 @@ class Bench:
     def latencies(self, server: Server, title: str, rounds: int) -> Section:
         """Time ddbetl on a server that answers at once, and with every answer held back."""
         runs: dict[str, list[Run]] = {f"{held:g} ms": [] for held in LATENCIES_MS}
-        command = self.command(REPLACE, server, pushdown=False)
+        command = self.command(DDBETL, server, pushdown=False)
         for _ in range(rounds):
             for held in LATENCIES_MS:
-                mode = replace(self.shape(REPLACE), latency_ms=held)
-                runs[f"{held:g} ms"].append(self.run(REPLACE, command, server, mode))
+                mode = replace(self.shape(DDBETL), latency_ms=held)
+                runs[f"{held:g} ms"].append(self.run(DDBETL, command, server, mode))
         return Section(title, 0, runs)
 
     def verify(self, server: Server, peers: tuple[str, ...], pushdown: bool) -> int:

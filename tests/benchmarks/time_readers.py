@@ -167,11 +167,12 @@ class WholeItems:
 
     def __call__(self) -> tuple[Pass, int]:
         passes: list[Pass] = []
-        # A new plan, because evaluators remember; an empty page, so that its statement is prepared.
+        # A new plan, because evaluators remember; an empty page, so that what is made once is there.
         plan = planned(self._spec)
         assert plan.write is not None
         work = PageWork(plan.transform, plan.write)
         try:
+            work.open()
             work.run([PageInput(b"[]", 0, "Orders", 0)])
             with _timed(passes):
                 results = [result for group in self._groups for result in work.run(group)]
