@@ -6,6 +6,7 @@ import asyncio
 import json
 import random
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 import generated
@@ -99,6 +100,74 @@ def test_what_is_no_page_is_no_answer(name: str) -> None:
     # A ValueError is what the request is repeated for.
     with pytest.raises(ValueError):
         read_scan(BAD_PAGES[name])
+
+
+# Names and texts that look like what stands around the items.
+TRICKY = (
+    "Items", "Count", "LastEvaluatedKey", "ScannedCount", "ConsumedCapacity", '"Items":[', '],"Count":', "]}", "]",
+    '],"LastEvaluatedKey":{', "\\", '\\"',
+)  # fmt: skip
+TEXTS = st.one_of(st.sampled_from(TRICKY), st.text(max_size=5))
+ATTRIBUTES = st.recursive(
+    st.one_of(TEXTS.map(lambda text: {"S": text}), st.lists(TEXTS, min_size=1, unique=True).map(lambda t: {"SS": t})),
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=3).map(lambda some: {"L": some}),
+        st.dictionaries(TEXTS, inner, max_size=3).map(lambda some: {"M": some}),
+    ),
+    max_leaves=5,
+)
+MEMBERS: dict[str, st.SearchStrategy[Any]] = {
+    "Count": st.just(0),
+    "ScannedCount": st.integers(3, 9),
+    "LastEvaluatedKey": st.dictionaries(TEXTS, ATTRIBUTES, max_size=2),
+    "ConsumedCapacity": st.fixed_dictionaries({"TableName": st.just("Items"), "CapacityUnits": st.floats(0, 9)}),
+    "Other": st.one_of(ATTRIBUTES, st.lists(st.just(1))),
+}
+
+
+@given(
+    st.lists(st.dictionaries(TEXTS, ATTRIBUTES, max_size=3), max_size=3),
+    st.fixed_dictionaries({}, optional=MEMBERS),
+    st.randoms(use_true_random=False),
+    st.sampled_from([(",", ":"), (", ", ": ")]),
+    st.booleans(),
+)
+def test_a_page_with_a_checksum_is_read_as_one_without(
+    its: list[Item], members: dict[str, Any], order: random.Random, separators: tuple[str, str], ascii_only: bool
+) -> None:
+    whole = {"ScannedCount": len(its), **members, "Items": its, "Count": len(its)}
+    names = order.sample(sorted(whole), len(whole))
+    body = json.dumps({name: whole[name] for name in names}, separators=separators, ensure_ascii=ascii_only).encode()
+    one, other = read_scan(body), read_scan(body, checked=True)
+    assert one == other and json.loads(bytes(other.items)) == its
+
+
+@pytest.mark.parametrize("name", BAD_PAGES)
+@pytest.mark.parametrize("separators", [(",", ":"), (", ", ": ")])
+def test_what_is_no_page_is_refused_or_rejected_with_its_checksum_too(name: str, separators: tuple[str, str]) -> None:
+    body = BAD_PAGES[name]
+    with suppress(ValueError, RecursionError):
+        body = json.dumps(json.loads(body), separators=separators).encode()
+    try:
+        found = read_scan(body, checked=True)
+    except ValueError:
+        return
+    for spec in SPECS:
+        with suppress(MalformedResponse):
+            (result,) = work(spec, (bytes(found.items), found.count))
+            # So many items there are, but they are none of DynamoDB's.
+            assert name == "thousands of levels"
+            assert rows(result) + result.filtered + len(result.failures) == found.count
+
+
+def test_the_items_of_a_page_with_a_checksum_are_looked_at_by_the_statement() -> None:
+    body = b'{"Count":2,"Items":[{"id":{"S":"a"}},{]],"ScannedCount":2}'
+    with pytest.raises(ValueError):
+        read_scan(body)
+    found = read_scan(body, checked=True)
+    for spec in SPECS:
+        with pytest.raises(MalformedResponse, match=r"^the answer is not DynamoDB's: "):
+            work(spec, (bytes(found.items), found.count))
 
 
 @pytest.mark.parametrize("count", [2, 4, 100])

@@ -25,9 +25,10 @@ from planned import NOW, planned
 
 from ddbetl.connectors.dynamodb.retry import RetryPolicy
 from ddbetl.engine import executor, stages
+from ddbetl.engine.pages import PageWork
 from ddbetl.engine.report import Progress, RunReport
 from ddbetl.engine.rows import Row, RowEvaluator
-from ddbetl.engine.transform import Made, PageInput, Transformer
+from ddbetl.engine.transform import Transformer
 from ddbetl.errors import ConnectionFailed, JobFailed
 from ddbetl.expressions.projection import KeyAttribute
 from ddbetl.functions.model import RowContext
@@ -533,21 +534,25 @@ def test_a_failure_ends_everything_wherever_it_waits(
             Fake(two_tables(1000), fault=fault, page=10).run(plan_of(), tmp_path)
 
 
-def test_the_statement_is_not_closed_while_it_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("name", ["make", "check"])
+def test_the_statement_is_not_closed_while_a_thread_works(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     running, closed = Event(), []
-    make, close = Transformer.make, Transformer.close
+    work, close = getattr(PageWork, name), Transformer.close
 
-    def slow(self: Transformer, pages: Sequence[PageInput]) -> list[Made]:
+    def slow(self: PageWork, *given: Any) -> Any:
         running.set()
         time.sleep(0.05)
+        found = work(self, *given)
         running.clear()
-        return make(self, pages)
+        return found
 
     def watched(self: Transformer) -> None:
         closed.append(not running.is_set())
         close(self)
 
-    monkeypatch.setattr(Transformer, "make", slow)
+    monkeypatch.setattr(PageWork, name, slow)
     monkeypatch.setattr(Transformer, "close", watched)
 
     def fault(call: Call) -> None:

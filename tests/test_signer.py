@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import random
 import time
 
 import pytest
@@ -16,6 +17,8 @@ from hypothesis import strategies as st
 from ddbetl.connectors.dynamodb.endpoint import Endpoint, Proxies, Proxy
 from ddbetl.connectors.dynamodb.signer import (
     CONTENT_TYPE,
+    LARGE,
+    PART,
     TARGET_PREFIX,
     Credentials,
     Signer,
@@ -204,12 +207,13 @@ def test_equal_to_botocore(
         assert ours == theirs
 
 
-def test_equal_to_botocore_with_a_large_body() -> None:
+@pytest.mark.parametrize("size", [1, PART - 1, PART, PART + 1, 5 * PART, LARGE, LARGE + 1, 2**20])
+def test_equal_to_botocore_with_a_large_body(size: int) -> None:
     endpoint, credentials = (
         Endpoint.parse("https://dynamodb.us-east-1.amazonaws.com", "us-east-1"),
         Credentials("a", "b"),
     )
-    body = bytes(range(256)) * 4096
+    body = random.Random(size).randbytes(size)
     ours = _headers(Signer(endpoint).head("BatchWriteItem", body, credentials, 1.7e9))
     theirs, _ = _botocore_headers(endpoint, "BatchWriteItem", body, credentials, 1.7e9)
     assert ours["authorization"] == theirs["authorization"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import threading
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -19,6 +20,7 @@ from ddbetl.engine.pages import PageResult, PageWork
 from ddbetl.engine.sending import Course
 from ddbetl.engine.splits import Page
 from ddbetl.engine.transforming import transform
+from ddbetl.functions.model import PageFunction
 
 PAGES, ITEMS = 30, 7
 
@@ -76,6 +78,14 @@ def results(folder: Path, divisible: bool, monkeypatch: pytest.MonkeyPatch) -> t
         asyncio.run(main())
     seen.close()
     return found, threads
+
+
+def test_functions_of_the_users_stay_in_one_thread() -> None:
+    plan = plan_of()
+    assert plan.write is not None
+    assert PageWork(plan.transform, plan.write).divisible
+    theirs = replace(plan.transform.statement, python=(("theirs", cast(PageFunction, None)),))
+    assert not PageWork(replace(plan.transform, statement=theirs), plan.write).divisible
 
 
 def test_two_threads_give_the_same_as_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -18,6 +18,7 @@ from typing import Any
 
 import msgspec
 
+from ddbetl.connectors.dynamodb.connection import Response
 from ddbetl.connectors.dynamodb.requests import BatchGetAnswer, batch_get_body, read_batch_get
 from ddbetl.engine.reading import Fetched
 from ddbetl.engine.report import Met
@@ -58,9 +59,11 @@ class RejectedRows:
         while left:
             body = batch_get_body(scan.request, left)
             sender = self.senders[scan.table.connection]
-            answer: BatchGetAnswer = await sender.request(
-                "BatchGetItem", body, scan.table.name, read_batch_get, budget, estimate
-            )
+
+            def read(response: Response) -> BatchGetAnswer:
+                return read_batch_get(response.body)
+
+            answer = await sender.request("BatchGetItem", body, scan.table.name, read, budget, estimate)
             items = answer.responses.get(scan.table.name, [])
             size = sum(map(len, items)) / (STRONG_BYTES if self.consistent else EVENTUAL_BYTES)
             budget.settle(estimate, answer.units if answer.units is not None else size)

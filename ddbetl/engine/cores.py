@@ -17,8 +17,8 @@ LARGE = 256 * 2**20
 # What one process does in a second at the least, in write units and in bytes of pages; see docs/performance.md.
 UNITS_ALONE = 50_000
 BYTES_ALONE = 40 * 2**20
-# Cores that a process keeps busy where nothing else holds it up: one for the transform, and most of another one for
-# requests. On two cores a second process only costs what it takes to start.
+# Cores that a process keeps busy where nothing else holds it up: one for making rows, and most of another one for
+# checking them and for requests. On two cores a second process only costs what it takes to start.
 CORES_EACH = 2
 # More than that would not find enough pages.
 MOST = 16

@@ -18,8 +18,8 @@ T = TypeVar("T")
 
 # Objects that are made before the garbage collector looks at them: requests make many, and leave hardly a cycle.
 YOUNG = 10_000
-# Seconds after which a thread that waits for the interpreter gets it, in place of Python's 5 ms: the transform's threads
-# leave it for DuckDB and Arrow, and come back many times a page.
+# Seconds after which a thread that waits for the interpreter gets it, in place of Python's 5 ms: the threads of the
+# transform leave it for DuckDB and Arrow, and come back many times a page.
 SWITCH_SECONDS = 0.0003
 
 

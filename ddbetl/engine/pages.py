@@ -79,8 +79,8 @@ class _Rows:
 
 
 class PageWork:
-    """What is done with the pages of one plan: ``make``, then ``check``, each in one thread at a time. Open and close it
-    in the thread that makes rows, or its memory stays.
+    """What is done with the pages of one plan: ``make``, then ``check``, each in one thread at a time. Open and close
+    it in the thread that makes rows, or its memory stays.
 
     ``seen``: the target keys of the job's rows, where the plan looks for collisions. ``tables``: the names of the
     source tables, by the numbers that pages and ``seen`` have of them. ``met``: rows of another job that have the keys

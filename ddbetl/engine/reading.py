@@ -16,6 +16,7 @@ from typing import Protocol, TypeAlias
 import msgspec
 
 from ddbetl.connectors.dynamodb.budget import Budget
+from ddbetl.connectors.dynamodb.connection import Response
 from ddbetl.connectors.dynamodb.requests import ScanAnswer, read_scan, scan_body
 from ddbetl.engine.report import Met
 from ddbetl.engine.sending import Course, Sender
@@ -244,6 +245,6 @@ class Reading:
         return not found.after
 
 
-def read_sized_scan(body: bytes) -> tuple[ScanAnswer, int]:
+def read_sized_scan(response: Response) -> tuple[ScanAnswer, int]:
     """A page, and its size in bytes."""
-    return read_scan(body), len(body)
+    return read_scan(response.body, response.checked), len(response.body)

@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 from ddbetl.connectors.dynamodb.access import Access
 from ddbetl.connectors.dynamodb.advice import status_text
 from ddbetl.connectors.dynamodb.budget import Budget
+from ddbetl.connectors.dynamodb.connection import Response
 from ddbetl.connectors.dynamodb.failures import Kind, MalformedResponse, ServiceError, WireError
 from ddbetl.connectors.dynamodb.retry import Retry, RetryPolicy, retrying
 from ddbetl.connectors.dynamodb.wire import WireClient
@@ -77,7 +78,7 @@ class Sender:
         operation: str,
         body: bytes | memoryview,
         table: str,
-        read: Callable[[bytes], T],
+        read: Callable[[Response], T],
         budget: Budget,
         units: float,
     ) -> T:
@@ -98,7 +99,7 @@ class Sender:
             self.meter.waits.pop(EVERY, None)
         return answer
 
-    async def once(self, operation: str, body: bytes | memoryview, read: Callable[[bytes], T]) -> T:
+    async def once(self, operation: str, body: bytes | memoryview, read: Callable[[Response], T]) -> T:
         """Send a request, and no more than once. Raises WireError."""
         task = asyncio.current_task()
         assert task is not None
@@ -108,7 +109,7 @@ class Sender:
         finally:
             self.out.discard(task)
         try:
-            return read(response.body)
+            return read(response)
         except ValueError as error:
             raise MalformedResponse(f"the answer is not DynamoDB's: {error}") from error
 
@@ -119,7 +120,7 @@ class Sender:
         operation: str,
         body: bytes | memoryview,
         table: str,
-        read: Callable[[bytes], T],
+        read: Callable[[Response], T],
         budget: Budget,
         units: float,
     ) -> T:

@@ -6,7 +6,7 @@ one with worker processes once in each of them.
 
 ::
 
-    pages ──> transform, two threads ── batches ──> writers
+    pages ──> transform, one or two threads ── batches ──> writers
 """
 
 from __future__ import annotations

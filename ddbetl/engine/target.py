@@ -11,12 +11,12 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Any, TypeVar
 
 import msgspec
 
 from ddbetl.connectors.dynamodb.budget import Budget
+from ddbetl.connectors.dynamodb.connection import Response
 from ddbetl.connectors.dynamodb.failures import Kind, ServiceError, WireError
 from ddbetl.connectors.dynamodb.requests import BatchGetAnswer, batch_get_body, read_batch_get
 from ddbetl.connectors.dynamodb.statements import (
@@ -25,6 +25,7 @@ from ddbetl.connectors.dynamodb.statements import (
     DUPLICATE,
     REFUSED,
     StatementError,
+    StatementsAnswer,
     item_there,
     read_statements,
     read_write,
@@ -119,7 +120,7 @@ class Target:
 
     # Requests
 
-    async def write(self, operation: str, body: bytes | memoryview, read: Callable[[bytes], T], units: float) -> T:
+    async def write(self, operation: str, body: bytes | memoryview, read: Callable[[Response], T], units: float) -> T:
         """Send a request that writes; whoever asks settles ``units`` when there is an answer."""
         await self.budget.acquire(units)
         try:
@@ -138,7 +139,10 @@ class Target:
         refused = fruitless = 0
         while True:
             count = len(batch.positions)
-            read = partial(read_statements, count=count)
+
+            def read(response: Response, count: int = count) -> StatementsAnswer:
+                return read_statements(response.body, count)
+
             try:
                 answer = await self.write("BatchExecuteStatement", batch.content, read, batch.units)
             except ServiceError as error:
@@ -217,7 +221,7 @@ class Target:
     async def write_one(self, page: Page, operation: str, body: bytes, row: Sent) -> ServiceError | None:
         """Send a request that writes a single row; the error by which its condition did not hold."""
         try:
-            used = await self.write(operation, body, read_write, row.units)
+            used = await self.write(operation, body, lambda response: read_write(response.body), row.units)
         except ServiceError as error:
             if error.code == CONDITION_EXCEPTION:
                 self.accepted = True
@@ -239,8 +243,8 @@ class Target:
         fixed = json.dumps({"TableName": self.table, "ConsistentRead": True})
         found: dict[Key, Item] = {}
 
-        def read(body: bytes) -> tuple[BatchGetAnswer, dict[Key, Item]]:
-            answer = read_batch_get(body)
+        def read(response: Response) -> tuple[BatchGetAnswer, dict[Key, Item]]:
+            answer = read_batch_get(response.body)
             some: dict[Key, Item] = {}
             for raw in answer.responses.get(self.table, ()):
                 item = decode_item(raw)

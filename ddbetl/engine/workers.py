@@ -644,7 +644,7 @@ class _Wire:
         self._got = await self._crew.fetch(self._split, body)
         return Response(200, {}, b"")
 
-    def answer(self, body: bytes) -> Got:
+    def answer(self, response: Response) -> Got:
         """The page that has come; its items are with the worker."""
         assert self._got is not None
         return self._got

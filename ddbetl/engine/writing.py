@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from ddbetl.connectors.dynamodb.budget import Budget
+from ddbetl.connectors.dynamodb.connection import Response
 from ddbetl.connectors.dynamodb.failures import ServiceError
 from ddbetl.connectors.dynamodb.requests import BatchWriteAnswer, read_batch_write
 from ddbetl.engine.batches import Batch, Batching
@@ -123,8 +124,8 @@ class Putting:
         refused = 0
         while True:
 
-            def read(body: bytes, sent: bytes | memoryview = content) -> BatchWriteAnswer:
-                return target.batching.checked(sent, read_batch_write(body))
+            def read(response: Response, sent: bytes | memoryview = content) -> BatchWriteAnswer:
+                return target.batching.checked(sent, read_batch_write(response.body))
 
             try:
                 answer = await target.write("BatchWriteItem", content, read, units)

@@ -36,6 +36,11 @@ class Response(NamedTuple):
     headers: Mapping[bytes, bytes]
     body: bytes
 
+    @property
+    def checked(self) -> bool:
+        """Whether a checksum came with the body, which the client compares before it gives the answer."""
+        return b"x-amz-crc32" in self.headers
+
 
 class Connection(asyncio.Protocol):
     """One connection to ``peer``, a name for messages. ``on_lost`` is called when it has ended, for whatever reason."""

@@ -27,6 +27,10 @@ TARGET_PREFIX = "DynamoDB_20120810"
 CONTENT_TYPE = "application/x-amz-json-1.0"
 
 SERVICE = "dynamodb"
+# A body of so many bytes at most is hashed in parts of which none is so large that hashlib would let go of the
+# interpreter's lock: of all that a request costs, waiting for it to come back is the most.
+LARGE = 64 * 1024
+PART = 2047
 ALGORITHM = "AWS4-HMAC-SHA256"
 
 
@@ -64,6 +68,16 @@ def canonical_request(headers: tuple[tuple[str, str], ...], payload_hash: str) -
 def string_to_sign(date: str, scope: str, canonical_hash: str) -> str:
     """What the signing key signs; ``date`` is YYYYMMDDThhmmssZ, ``scope`` YYYYMMDD/region/service/aws4_request."""
     return f"{ALGORITHM}\n{date}\n{scope}\n{canonical_hash}"
+
+
+def _sha256_of(body: bytes | memoryview) -> str:
+    """The SHA-256 of a body, in hexadecimal digits."""
+    if len(body) > LARGE:
+        return sha256(body).hexdigest()
+    found, content = sha256(), memoryview(body)
+    for start in range(0, len(content), PART):
+        found.update(content[start : start + PART])
+    return found.hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +128,7 @@ class Signer:
         if template is None:
             template = self._templates[operation] = self._template(operation, credentials)
         canonical = template.canonical.copy()
-        canonical.update(sha256(body).hexdigest().encode())
+        canonical.update(_sha256_of(body).encode())
         inner = template.inner.copy()
         inner.update(canonical.hexdigest().encode())
         signature = template.outer.copy()
