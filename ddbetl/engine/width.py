@@ -23,8 +23,10 @@ FIRST_STEP = 2.0
 STEP = 1.5
 # The part of what more in flight could do at best that they must do to be worth it.
 WORTH = 0.25
-# A comparison is over so many for each in flight, and so many seconds, at least.
+# A comparison is over so many for each in flight, and so many seconds, at least: to begin with, where the number doubles,
+# and later, where neighbours differ less.
 ROUNDS = 4
+FIRST_SECONDS = 0.04
 SECONDS = 0.1
 # The part of them that must have been in times that count.
 BUSY = 0.9
@@ -71,7 +73,8 @@ class Width:
         self._busy += busy
         self._work += work
         self._seconds += ended - began
-        if self._count < ROUNDS * self.now or ended - self._since < SECONDS:
+        seconds = FIRST_SECONDS if self._step == FIRST_STEP else SECONDS
+        if self._count < ROUNDS * self.now or ended - self._since < seconds:
             return False
         rate = self.now * self._work / self._seconds if self._seconds > 0 else 0.0
         counts = self._busy >= BUSY * self._count

@@ -25,6 +25,9 @@ import ssl
 import sys
 import time
 import zlib
+from collections import deque
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import cast
 
@@ -44,11 +47,33 @@ _HEAD = (
 )
 
 
+class Delay:
+    """Holds answers back, in their order. One timer for all of them: what a timer for each costs, the client would lack."""
+
+    def __init__(self) -> None:
+        self._held: deque[tuple[float, Callable[[], None]]] = deque()
+
+    def hold(self, seconds: float, send: Callable[[], None]) -> None:
+        loop = asyncio.get_running_loop()
+        due = loop.time() + seconds
+        if not self._held:
+            loop.call_at(due, self._send_due, loop)
+        self._held.append((due, send))
+
+    def _send_due(self, loop: asyncio.AbstractEventLoop) -> None:
+        now = loop.time()
+        while self._held and self._held[0][0] <= now:
+            self._held.popleft()[1]()
+        if self._held:
+            loop.call_at(self._held[0][0], self._send_due, loop)
+
+
 class Connection(asyncio.Protocol):
     """One client's connection: requests in, answers out, in their order."""
 
-    def __init__(self, canned: Canned, date: bytes) -> None:
+    def __init__(self, canned: Canned, date: bytes, delay: Delay) -> None:
         self._canned = canned
+        self._delay = delay
         self._date = date
         self._parser = httptools.HttpRequestParser(self)
         self._headers: dict[bytes, bytes] = {}
@@ -143,7 +168,7 @@ class Connection(asyncio.Protocol):
         counters.bytes_out += length + len(head)
         latency = self._canned.mode.latency_ms / 1000
         if latency:
-            asyncio.get_running_loop().call_later(latency, self._write, head, body, keep_alive)
+            self._delay.hold(latency, partial(self._write, head, body, keep_alive))
         else:
             self._write(head, body, keep_alive)
 
@@ -179,7 +204,8 @@ async def serve(canned: Canned, port: int, tls: ssl.SSLContext | None, with_stdi
     ended = asyncio.Event()
     # One Date for the whole run: nobody reads it, and it must not cost anything.
     date = email.utils.formatdate(usegmt=True).encode()
-    server = await loop.create_server(lambda: Connection(canned, date), HOST, port, ssl=tls, backlog=1024)
+    delay = Delay()
+    server = await loop.create_server(lambda: Connection(canned, date, delay), HOST, port, ssl=tls, backlog=1024)
     if with_stdin:
         # Nothing is ever sent: the only thing to be read is the end.
         loop.add_reader(sys.stdin.fileno(), ended.set)
