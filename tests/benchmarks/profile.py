@@ -94,7 +94,9 @@ def measure(amount: Amount, bench: Bench) -> list[Stage]:
         ]
         started = statistics.median(start.measure(bench, [DDBETL], amount.rounds)[DDBETL])
         whole = statistics.median(_running_us(bench.timed(DDBETL, server, pushdown=False), started) for _ in range(3))
-    split = _repeated(lambda: [read_scan(body, checked=True) for body, _ in pages], amount.rounds) / (len(pages) * ITEMS_PER_PAGE)
+    split = _repeated(lambda: [read_scan(body, checked=True) for body, _ in pages], amount.rounds) / (
+        len(pages) * ITEMS_PER_PAGE
+    )
     parse, bodies, expressions, asked = _transform([page for _, page in pages], amount.rounds)
     stages = [
         Stage(

@@ -6,9 +6,10 @@ import json
 import os
 import zlib
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime
-from typing import Any
+from functools import partial
+from typing import Any, ClassVar
 
 import boto3
 import pytest
@@ -19,6 +20,7 @@ from tests.benchmarks.canned_answers import Canned
 from tests.benchmarks.canned_checks import ACCESS_KEY, SECRET_KEY, canonical_item, digest
 from tests.benchmarks.canned_data import SOURCES, TARGET, Shape
 from tests.benchmarks.canned_filter import NotUnderstood, predicate
+from tests.benchmarks.canned_server import Delay
 from tests.benchmarks.canned_tables import Mode, Refused
 from tests.benchmarks.ceiling import insert_bodies, request_bytes, scan_bodies, write_bodies
 from tests.benchmarks.measure import Server, canned_server, client_environment, run_client
@@ -93,6 +95,31 @@ def test_a_scan_reports_capacity_as_asked() -> None:
     assert page["ConsumedCapacity"] == {"TableName": SOURCES[0], "CapacityUnits": -(-size // 4096) / 2}
     page = scan(server, TableName=SOURCES[0], ReturnConsumedCapacity="INDEXES", ConsistentRead=True)
     assert page["ConsumedCapacity"]["Table"] == {"CapacityUnits": -(-size // 4096)}
+
+
+def test_answers_are_held_back_as_long_as_asked_and_in_their_order(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Loop:
+        now = 0.0
+        timers: ClassVar[list[tuple[float, Callable[..., None], Any]]] = []
+
+        def time(self) -> float:
+            return self.now
+
+        def call_at(self, when: float, call: Callable[..., None], *given: Any) -> None:
+            self.timers.append((when, call, given))
+
+    loop, delay, sent = Loop(), Delay(), list[tuple[str, float]]()
+    monkeypatch.setattr("asyncio.get_running_loop", lambda: loop)
+    for name, at, seconds in (("a", 0.0, 5.0), ("b", 1.0, 5.0), ("c", 1.0, 5.0), ("d", 2.0, 1.0)):
+        loop.now = at
+        delay.hold(seconds, partial(lambda name: sent.append((name, loop.now)), name))
+    while loop.timers:
+        ((when, call, given),) = loop.timers
+        loop.timers.clear()
+        loop.now = when
+        call(*given)
+    # The last one, for which less was asked, waits for those before it.
+    assert sent == [("a", 5.0), ("b", 6.0), ("c", 6.0), ("d", 6.0)]
 
 
 def test_pushdown_is_ignored_or_honoured_for_everyone() -> None:
