@@ -28,6 +28,7 @@ from ddbetl.plan import cost
 from ddbetl.plan import explain as explaining
 from ddbetl.plan.catalog import Connection, Site
 from ddbetl.plan.cost import Estimate
+from ddbetl.plan.logical import Table
 from ddbetl.plan.physical import PhysicalPlan
 from ddbetl.plan.prices import Prices, shipped
 from ddbetl.plan.samples import Samples
@@ -130,11 +131,11 @@ class Plan:
             raise JobFailed(OFFLINE)
         with closing(self.controls[write.table.connection]) as control:
             preflight.prepare(write, control)
-        return self._as_it_is()
+        return self._as_it_is(write.table if write.create is not None else None)
 
-    def _as_it_is(self) -> Plan:
-        """The plan over the tables as they are now."""
-        plan = _plan(self.inputs, *compilation.online(self.inputs, self.physical.now, self.controls))
+    def _as_it_is(self, made: Table | None = None) -> Plan:
+        """The plan over the tables as they are now; ``made``: one that was made just now."""
+        plan = _plan(self.inputs, *compilation.online(self.inputs, self.physical.now, self.controls, made=made))
         if self.rejects is None:
             return plan
         known = {scan.table.name: scan.table.description for scan in self.physical.scans}

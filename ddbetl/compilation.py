@@ -16,7 +16,9 @@ from ddbetl import preflight, python_files
 from ddbetl.errors import ConnectionFailed
 from ddbetl.inputs import Inputs
 from ddbetl.plan.analyzer import Overrides, Wanted, analyze, wanted
+from ddbetl.plan.budget import NEW_READS, NEW_WRITES, with_throughput
 from ddbetl.plan.catalog import Catalog, Connection, Site, TableDescription
+from ddbetl.plan.logical import Table
 from ddbetl.plan.optimizer import optimize
 from ddbetl.plan.physical import PhysicalPlan
 from ddbetl.plan.planner import plan
@@ -68,10 +70,15 @@ def offline(inputs: Inputs, now: Timestamp) -> PhysicalPlan:
 
 
 def online(
-    inputs: Inputs, now: Timestamp, known: Mapping[Connection, Control], *, traffic: bool = False
+    inputs: Inputs,
+    now: Timestamp,
+    known: Mapping[Connection, Control],
+    *,
+    traffic: bool = False,
+    made: Table | None = None,
 ) -> tuple[PhysicalPlan, Answers]:
     """Compile against the tables that there are. ``known``: sessions that there are already. ``traffic``: whether to
-    ask how much of the tables is in use.
+    ask how much of the tables is in use. ``made``: a table that was made just now.
 
     Raises SpecError, ConnectionFailed.
     """
@@ -82,6 +89,8 @@ def online(
         # What is wrong with the spec itself can be said without a server.
         analyze(spec, None, inputs.params, overrides, now, python_files.used(spec, inputs.name))
         raise
+    if made is not None:
+        answers = replace(answers, catalog=_with_new(answers.catalog, made))
     return _planned(spec, overrides, inputs, now, answers)
 
 
@@ -105,6 +114,15 @@ def sampled(inputs: Inputs, physical: PhysicalPlan, samples: Samples) -> Physica
     if all(one.code != "W0114" for one in physical.warnings):
         more += of_writing(physical, partial(preflight.place, spec, overrides), samples)
     return replace(physical, warnings=(*physical.warnings, *more))
+
+
+def _with_new(catalog: Catalog, made: Table) -> Catalog:
+    """What a server does not say of a table that was made just now is what was announced: DynamoDB's of a new one."""
+    where = (made.connection, made.name)
+    described = catalog.tables.get(where)
+    if described is None:
+        return catalog
+    return replace(catalog, tables={**catalog.tables, where: with_throughput(described, NEW_READS, NEW_WRITES)})
 
 
 def _plan_of(

@@ -225,6 +225,18 @@ def test_prepared_makes_the_changes_once(orders: Orders, folder: Path) -> None:
     assert compiled(orders, creating(orders)).changes == ()
 
 
+def test_a_table_that_is_made_is_written_at_the_rate_that_was_announced(orders: Orders, folder: Path) -> None:
+    """The local server does not say what a new table takes at once; ten times as much is the default quota."""
+    spec = creating(orders).replace("WITH (", "WITH (write = 10%, ")
+    plan = compiled(orders, spec)
+    made = plan.prepared()
+    assert plan.physical.write is not None and made.physical.write is not None
+    assert made.physical.write.budget.units == plan.physical.write.budget.units == 400
+    log = folder / "log"
+    assert plan.run(state_dir=folder / "jobs", log_file=log).outcome == "done"
+    assert "rate_changed" not in log.read_text()
+
+
 def test_only_the_expiry_is_switched_on(orders: Orders, folder: Path) -> None:
     tables.create(orders.server, new(orders), ("CustomerID", "S"), ("CreationDateTime", "N"))
     plan = compiled(orders, creating(orders))

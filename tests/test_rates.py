@@ -117,6 +117,19 @@ def test_a_share_is_of_the_capacity_that_the_table_has_now(tmp_path: Path) -> No
     }
 
 
+def test_what_a_server_does_not_say_any_more_stays_as_it_was(tmp_path: Path) -> None:
+    """A table that the run has made takes what was announced, for as long as the run lasts."""
+    silent = replace(PROVISIONED, billing="PAY_PER_REQUEST", read_units=None, write_units=None)
+    says = [silent, silent, replace(silent, warm_read=24_000, warm_write=8_000)]
+    run = Run(tmp_path, lambda name: says[min(2, len(run.looks) - 1)])
+    for rated in run.rates.tables:
+        rated.description = replace(silent, warm_read=12_000, warm_write=4_000)
+    asyncio.run(run.rates.look())
+    assert run.limits == (6_000, 2_000)
+    asyncio.run(run.rates.look())
+    assert run.limits == (12_000, 4_000)
+
+
 def test_units_that_were_asked_for_do_not_follow_the_capacity(tmp_path: Path) -> None:
     run = Run(tmp_path, lambda name: replace(PROVISIONED, read_units=2_000, write_units=100))
     run.rates.take_over({"read": "40 rcu", "write": "unlimited"})

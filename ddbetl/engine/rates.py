@@ -14,7 +14,7 @@ from ddbetl.connectors.dynamodb.access import Access
 from ddbetl.connectors.dynamodb.budget import Budget
 from ddbetl.engine.log import EventLog
 from ddbetl.errors import ConnectionFailed
-from ddbetl.plan.budget import resolve
+from ddbetl.plan.budget import resolve, with_throughput
 from ddbetl.plan.catalog import Connection, TableDescription
 from ddbetl.plan.logical import Table
 from ddbetl.plan.options import PercentRate, Rate, rate_of
@@ -83,7 +83,8 @@ class Rates:
                 self.log.write("warning", "capacity_unknown", table=rated.table.name, message=str(error))
                 continue
             if found is not None:
-                rated.description = found
+                before = rated.description
+                rated.description = with_throughput(found, before.warm_read, before.warm_write) if before else found
         for direction in self.rates:
             self._set(direction, "the table's capacity has changed")
 

@@ -23,8 +23,8 @@ FIRST_STEP = 2.0
 STEP = 1.5
 # The part of what more in flight could do at best that they must do to be worth it.
 WORTH = 0.25
-# A comparison is over so many for each in flight, and so many seconds, at least: to begin with, where the number doubles,
-# and later, where neighbours differ less.
+# A comparison is over so many for each in flight, and so many seconds, at least: to begin with, where the number
+# doubles, and later, where neighbours differ less.
 ROUNDS = 4
 FIRST_SECONDS = 0.04
 SECONDS = 0.1

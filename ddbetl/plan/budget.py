@@ -6,7 +6,7 @@ always a share of a number that the server said, or of DynamoDB's documented def
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ddbetl.plan.catalog import NewTable, TableDescription
 from ddbetl.plan.options import PercentRate, Rate, UnitRate, Unlimited
@@ -45,6 +45,13 @@ def resolve(rate: Rate, table: TableDescription | NewTable | None, direction: st
                 return Budget(None, f"{percent:f}% of what the table can take")
             base, what = _of_index(table, index) or _base(table, direction)
             return Budget(float(percent) * base / 100, f"{percent:f}% of {base:,} {unit} ({what})")
+
+
+def with_throughput(table: TableDescription, reads: int | None, writes: int | None) -> TableDescription:
+    """A description in which an on-demand table takes so much at once, where its server does not say how much."""
+    if not table.on_demand or (table.warm_read, table.warm_write) != (None, None):
+        return table
+    return replace(table, warm_read=reads, warm_write=writes)
 
 
 def capacity(table: TableDescription, direction: str) -> tuple[int, str] | None:
