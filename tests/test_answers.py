@@ -7,7 +7,8 @@ import json
 import random
 from collections.abc import Sequence
 from contextlib import suppress
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import generated
 import msgspec
@@ -34,6 +35,7 @@ from ddbetl.engine import peek as peeking
 from ddbetl.engine.batches import Batching
 from ddbetl.engine.pages import PageResult, PageWork
 from ddbetl.engine.rows import Row, RowEvaluator, RowFailure, canonical, check_attributes, decode_item
+from ddbetl.engine.splits import Keeper, Page, Split
 from ddbetl.engine.transform import PageInput
 from ddbetl.errors import RowError
 from ddbetl.expressions.projection import BATCH, KeyAttribute
@@ -84,6 +86,7 @@ BAD_PAGES = {
     "a negative count": page(items(1), -1),
     "fewer scanned than sent": page(items(3), 3, 2),
     "items and a count of 0": page(items(1), 0, 1),
+    "more than there is room for": page(items(3), 300_000_000),
     "a map of items": page({"a": 1}, 1),
     "items that are null": b'{"Items": null, "Count": 1, "ScannedCount": 1}',
     "no items and null": b'{"Items": null, "Count": 0, "ScannedCount": 0}',
@@ -139,7 +142,7 @@ def test_a_page_with_a_checksum_is_read_as_one_without(
     names = order.sample(sorted(whole), len(whole))
     body = json.dumps({name: whole[name] for name in names}, separators=separators, ensure_ascii=ascii_only).encode()
     one, other = read_scan(body), read_scan(body, checked=True)
-    assert one == other and json.loads(bytes(other.items)) == its
+    assert msgspec.structs.astuple(one) == msgspec.structs.astuple(other) and json.loads(bytes(other.items)) == its
 
 
 @pytest.mark.parametrize("name", BAD_PAGES)
@@ -168,9 +171,14 @@ def test_the_items_of_a_page_with_a_checksum_are_looked_at_by_the_statement() ->
     for spec in SPECS:
         with pytest.raises(MalformedResponse, match=r"^the answer is not DynamoDB's: "):
             work(spec, (bytes(found.items), found.count))
+    scan: Any = SimpleNamespace(scan=SimpleNamespace(operation="Scan", table=SimpleNamespace(name="Source")))
+    open_page = Page(Split(cast(Keeper, None), scan, 0, 0), found.items, found.count, b"")
+    with pytest.raises(MalformedResponse, match=r"^the answer is not DynamoDB's: ") as refused:
+        open_page.row(0)
+    assert (refused.value.operation, refused.value.table) == ("Scan", "Source")
 
 
-@pytest.mark.parametrize("count", [2, 4, 100])
+@pytest.mark.parametrize("count", [2, 4, 40])
 @pytest.mark.parametrize("ascii_only", [True, False])
 def test_items_that_are_looked_at_one_by_one_are_counted(count: int, ascii_only: bool) -> None:
     its = items(3)

@@ -121,6 +121,7 @@ def test_the_value_of_an_attribute(attribute: dict[str, Any], value: Value) -> N
         ({"NS": ["1", "x"]}, "R0105"),
         ({"B": "no base64!"}, "R0111"),
         ({"B": "aGk"}, "R0111"),
+        ({"B": "é"}, "R0111"),
         ({"BS": ["aGk"]}, "R0111"),
         ({"X": "?"}, "R0109"),
         ({"L": [{"X": "?"}]}, "R0109"),

@@ -17,7 +17,7 @@ import msgspec
 import pyarrow as pa
 
 from ddbetl.connectors.dynamodb.failures import MalformedResponse
-from ddbetl.connectors.dynamodb.requests import items_of
+from ddbetl.connectors.dynamodb.requests import counted_items
 from ddbetl.engine import claims
 from ddbetl.engine.batches import Batch, Batching
 from ddbetl.engine.collisions import Collision, KeysSeen
@@ -255,11 +255,6 @@ def _two_rows(pair: CollisionPair) -> str:
 def _items(page: PageInput) -> list[msgspec.Raw]:
     """The raw items of a page, as many as were said to be there; the statement takes no other page either."""
     try:
-        items = items_of(page.items)
+        return counted_items(page.items, page.count)
     except ValueError as error:
         raise MalformedResponse(f"the answer is not DynamoDB's: {error}") from error
-    if len(items) != page.count:
-        raise MalformedResponse(
-            f"the answer is not DynamoDB's: Count is {page.count:,}, and Items holds {len(items):,}"
-        )
-    return items

@@ -16,7 +16,8 @@ from typing import Protocol
 
 import msgspec
 
-from ddbetl.connectors.dynamodb.requests import items_of
+from ddbetl.connectors.dynamodb.failures import MalformedResponse
+from ddbetl.connectors.dynamodb.requests import counted_items
 from ddbetl.engine.counts import NONE, Counts, Tally
 from ddbetl.engine.meter import TableMeter
 from ddbetl.engine.store import SplitState
@@ -59,9 +60,16 @@ class Page:
         return self.split.table
 
     def row(self, position: int) -> msgspec.Raw:
-        """A raw item of an open page by its place. Who asks for one will ask for more: they are told apart once."""
+        """A raw item of an open page by its place; MalformedResponse where the page is none. Who asks for one will ask
+        for more: they are told apart once."""
         if self._rows is None:
-            self._rows = items_of(self.items)
+            try:
+                self._rows = counted_items(self.items, self.count)
+            except ValueError as error:
+                scan = self.table.scan
+                refused = MalformedResponse(f"the answer is not DynamoDB's: {error}")
+                refused.operation, refused.table = scan.operation, scan.table.name
+                raise refused from error
         return self._rows[position]
 
     def add(self, **rows: int) -> None:

@@ -8,7 +8,6 @@ and the order of sets.
 from __future__ import annotations
 
 import base64
-import binascii
 from decimal import Decimal
 from typing import Any
 
@@ -77,7 +76,7 @@ def decode(attribute: dict[str, Any]) -> Value:
 def _bytes(text: str) -> bytes:
     try:
         return base64.b64decode(text, validate=True)
-    except binascii.Error:
+    except ValueError:
         raise RowError("R0111", f"{shown(text)} is not base64") from None
 
 

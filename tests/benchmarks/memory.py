@@ -20,7 +20,7 @@ from pathlib import Path
 from tests.benchmarks.measure import Server, canned_server, client_environment, run_client
 from tests.benchmarks.side_by_side import ITEMS_PER_PAGE, SPEC, run_command, takes_workers
 
-# Pages of each of the thirteen tables in the small run. A page is some 0.8 MB, and what waits for the writers 64 MB.
+# Pages of each of the thirteen tables in the small run. A page is some 0.8 MB, and what waits for the writers 17 MB.
 PAGES = 20
 TIMES = 10
 # The peaks of small runs differ by some per cent, by how far they come before they end: their median counts.

@@ -79,7 +79,12 @@ class _Request(msgspec.Struct, rename="pascal"):
     statements: list[msgspec.Raw] = []
 
 
+class _Frame(ScanAnswer, forbid_unknown_fields=True):
+    """What stands around the items of DynamoDB's own answers; nothing else could be told from them."""
+
+
 _scan = msgspec.json.Decoder(ScanAnswer)
+_frame = msgspec.json.Decoder(_Frame)
 _items = msgspec.json.Decoder(list[msgspec.Raw])
 _batch = msgspec.json.Decoder(BatchWriteAnswer)
 _request = msgspec.json.Decoder(_Request)
@@ -116,6 +121,8 @@ def read_scan(body: bytes, checked: bool = False) -> ScanAnswer:
         raise ValueError("Items is no list")
     if not answer.count and items_of(answer.items):
         raise ValueError("Count is 0, and Items holds some")
+    if 2 * answer.count > len(answer.items):
+        raise ValueError(f"Count is {answer.count:,}, and Items has {len(answer.items):,} bytes")
     after = answer.last_evaluated_key
     if after != RAW_NONE:
         key = json.loads(bytes(after))
@@ -129,10 +136,15 @@ def read_scan(body: bytes, checked: bool = False) -> ScanAnswer:
 def read_page(body: bytes) -> tuple[ScanAnswer, list[msgspec.Raw]]:
     """Read an answer to Scan with its items, which are counted; raises ValueError for what is none."""
     answer = read_scan(body)
-    items = items_of(answer.items)
-    if len(items) != answer.count:
-        raise ValueError(f"Count is {answer.count:,}, and Items holds {len(items):,}")
-    return answer, items
+    return answer, counted_items(answer.items, answer.count)
+
+
+def counted_items(items: bytes | memoryview | msgspec.Raw, count: int) -> list[msgspec.Raw]:
+    """The raw items of a page; raises ValueError for what is no list of so many."""
+    found = items_of(items)
+    if len(found) != count:
+        raise ValueError(f"Count is {count:,}, and Items holds {len(found):,}")
+    return found
 
 
 def _scan_answer(body: bytes) -> ScanAnswer:
@@ -157,10 +169,10 @@ def _framed(body: bytes) -> ScanAnswer | None:
     if before < 0 or behind is None:
         return None
     try:
-        answer = _scan.decode(body[: start + 1] + body[behind.start() :])
+        answer = _frame.decode(body[: start + 1] + body[behind.start() :])
     except msgspec.DecodeError:
         return None
-    if bytes(memoryview(answer.items)) != b"[]":
+    if bytes(memoryview(answer.items)) != b"[]" or not answer.count:
         return None
     answer.items = msgspec.Raw(memoryview(body)[start : behind.start() + 1])
     return answer
