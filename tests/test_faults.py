@@ -927,7 +927,7 @@ def test_a_state_that_is_garbage(job: Callable[..., Job]) -> None:
             broken += 1
             assert "the state of job job is broken: " in str(error)
             assert "\nStart anew with ddbetl run SPEC --fresh; " in str(error)
-            assert "\nddbetl jobs rm job removes the broken job." in str(error)
+            assert f"\nddbetl jobs rm job --state-dir {one.folder.parent.parent} removes the broken job." in str(error)
     assert broken > 5
     path.write_bytes(b"garbage")
     (found,) = views(one.folder.parent.parent)

@@ -13,11 +13,12 @@ from planned import planned
 
 from ddbetl.connectors.dynamodb.budget import Budget
 from ddbetl.engine.meter import Meter, TableMeter
-from ddbetl.engine.rejects import MOST_CAUSES, ROWS_TO_TELL, Causes, Reject, Rejects, causes, kind_of
+from ddbetl.engine.rejects import MOST_CAUSES, Causes, Reject, Rejects, causes, kind_of
 from ddbetl.engine.rows import RowFailure
 from ddbetl.engine.splits import Ledger, Page
 from ddbetl.errors import JobFailed
 from ddbetl.plan.cost import expected_work
+from ddbetl.plan.options import ROWS_TO_TELL
 from ddbetl.source import Span
 
 SPEC = "SELECT id,\n       n + 1 AS n\nFROM Source"

@@ -502,7 +502,7 @@ def many(state_dir: Path) -> JobStore:
 
 # A state that is broken.
 
-WAYS_ON = r"\nStart anew with ddbetl run SPEC --fresh.*\nddbetl jobs rm one removes"
+WAYS_ON = r"\nStart anew with ddbetl run SPEC --fresh.*\nddbetl jobs rm one --state-dir .* removes"
 
 
 def assert_broken(state_dir: Path, name: str = "job.sqlite", *, looks: bool = True) -> None:

@@ -67,6 +67,8 @@ def show(keep: bool) -> int:
                 keep_running(endpoint, spec, users_profile)
             else:
                 out("\n" + next_steps(spec))
+                if keep:
+                    err("\nThe server has ended: --keep needs a terminal on which Ctrl-C can be pressed.")
     return code
 
 

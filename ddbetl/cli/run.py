@@ -110,7 +110,8 @@ def run_plan(
             err("There is no unfinished job of this plan: it begins anew.")
     asking = is_terminal(sys.stdin) and not yes
     if not (yes or asking or (resume and job is not None)):
-        complain("error: run asks before it writes, and there is no terminal to ask on\n = --yes says yes")
+        goes = f"goes on with job {job.id}" if job is not None else "says yes"
+        complain(f"error: run asks before it writes, and there is no terminal to ask on\n = --yes {goes}")
         return ExitCode.USAGE
     if job is not None:
         refuse_changes(resumed or plan, job.id, agreed=yes or (asking and not resume))

@@ -84,7 +84,7 @@ def init(table: str, into: str | None, sample: int, output: str | None, **connec
 
     Reads a few items, and shows a spec that copies their attributes: the key first, then the others by how many items
     have them, each with its type. What may be wanted instead, such as the epoch seconds of a time, stands beside as a
-    comment. The spec can be run as it is.
+    comment. With --into the spec can be run as it is; without, ``run --into TABLE`` says where to.
     """
     from ddbetl.cli.init import show
 

@@ -19,6 +19,7 @@ from ddbetl.engine.rows import RowFailure
 from ddbetl.engine.state import resume_command
 from ddbetl.errors import JobFailed
 from ddbetl.plan.logical import LogicalPlan, parts
+from ddbetl.plan.options import ROWS_TO_TELL
 from ddbetl.source import Span
 
 if TYPE_CHECKING:
@@ -26,8 +27,6 @@ if TYPE_CHECKING:
 
 # More causes than these are counted together: messages may differ from row to row.
 MOST_CAUSES = 100
-# A share of rejects says something about the whole only after so many rows.
-ROWS_TO_TELL = 10_000
 # So many causes are named when a run is stopped because of them.
 TOLD = 3
 

@@ -96,7 +96,7 @@ def broken(folder: Path, what: str, name: str = STATE) -> JobFailed:
     return JobFailed(
         f"the state of job {folder.name} is broken: {folder / name}: {what}\n"
         "Start anew with ddbetl run SPEC --fresh; what is written already ends up the same.\n"
-        f"ddbetl jobs rm {folder.name} removes the broken job.",
+        f"{_command('jobs rm', folder)} removes the broken job.",
         advised=True,
     )
 
@@ -201,6 +201,10 @@ def go_on(folder: Path) -> str:
 
 def resume_command(folder: Path) -> str:
     """The command that goes on with a job."""
+    return _command("resume", folder)
+
+
+def _command(name: str, folder: Path) -> str:
     state_dir = folder.parent.parent
     where = "" if state_dir == Path(STATE_DIR) else f" --state-dir {shlex.quote(str(state_dir))}"
-    return f"ddbetl resume {folder.name}{where}"
+    return f"ddbetl {name} {folder.name}{where}"

@@ -23,7 +23,7 @@ from ddbetl.plan.cost import estimate
 from ddbetl.plan.explain_target import budget_text, place_text, site_json
 from ddbetl.plan.layout import WIDTH, columns, duration, rate, size, volume, wrapped
 from ddbetl.plan.logical import parts
-from ddbetl.plan.options import RejectLimit
+from ddbetl.plan.options import ROWS_TO_TELL, RejectLimit
 from ddbetl.plan.physical import PhysicalPlan, QueryExec, ReadExec, ScanExec, requests
 from ddbetl.plan.prices import Prices
 from ddbetl.plan.queries import query_without_errors
@@ -415,13 +415,19 @@ def _why_slow(root: Expression) -> Iterator[str]:
             yield from (c.implementation.slow_because for c in call.candidates if c.implementation.slow_because)
 
 
+def stops_text(most: str) -> str:
+    """How many rejects stop a run; ``most``: rows, or a share of them in percent."""
+    since = f", from {ROWS_TO_TELL:,} rows on" if most.endswith("%") else ""
+    return f"; a run that rejects more than {most} stops{since}"
+
+
 def _write(plan: PhysicalPlan, sites: Mapping[Connection, Site], width: int) -> str:
     rows: list[tuple[str, str]] = []
     if plan.write is not None:
         rows += explain_target.lines(plan.write, sites)
         effect = {"REJECT": "goes to the rejects", "FAIL": "stops the run", "SKIP": "is left out"}
         most = plan.logical.max_rejects
-        stops = f"; a run that rejects more than {most} stops" if plan.on_error == "REJECT" and most != NO_LIMIT else ""
+        stops = stops_text(str(most)) if plan.on_error == "REJECT" and most != NO_LIMIT else ""
         rows.append(("a failing row", f"{effect[plan.on_error]}{stops}"))
     if plan.limit is not None:
         rows.append(("limit", f"{plan.limit:,} row{'' if plan.limit == 1 else 's'}"))

@@ -10,6 +10,7 @@ import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
+from ddbetl.plan.explain import stops_text
 from ddbetl.plan.explain_cost import count_text
 from ddbetl.plan.explain_picture import picture
 from ddbetl.plan.explain_style import STYLE
@@ -253,7 +254,7 @@ def _written(value: Json) -> Iterator[Markup]:
     if newest:
         effect = f"is replaced where the row's {newest} is greater, or it has no {newest}; else it stays"
     collisions, most = target["collisions"], value["max_rejects"]
-    stops = f"; a run that rejects more than {most} stops" if on_error == "REJECT" and most != "100%" else ""
+    stops = stops_text(most) if on_error == "REJECT" and most != "100%" else ""
     yield _facts(
         [
             ("Target", target["table"]),

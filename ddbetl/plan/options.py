@@ -61,6 +61,8 @@ Rate: TypeAlias = PercentRate | UnitRate | Unlimited
 OptionValue: TypeAlias = Rate | RejectLimit | Provisioned | str | int | bool
 
 DEFAULT_REJECTS = RejectLimit(percent=Decimal(1))
+# A share of rejects says something about the whole only after so many rows.
+ROWS_TO_TELL = 10_000
 
 
 class OptionError(Exception):
