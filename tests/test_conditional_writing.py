@@ -489,11 +489,11 @@ def test_rows_that_are_refused_one_after_the_other_are_a_batch_that_is_refused(t
 def test_a_page_is_taken_apart_once_for_all_its_rejects(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     asked = []
 
-    def counted_items(items: Any, count: int) -> list[Any]:
+    def page_items(items: Any, count: int) -> list[Any]:
         asked.append(count)
-        return requests.counted_items(items, count)
+        return requests.page_items(items, count)
 
-    monkeypatch.setattr(splits, "counted_items", counted_items)
+    monkeypatch.setattr(splits, "page_items", page_items)
     rows = [row(number) for number in range(200)]
     fake = Fake({}, items=there(*(row(number, 1) for number in range(200))))
     found = write_to_fake(fake, tmp_path, Action.REJECT, rows)

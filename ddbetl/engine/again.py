@@ -59,11 +59,7 @@ class RejectedRows:
         while left:
             body = batch_get_body(scan.request, left)
             sender = self.senders[scan.table.connection]
-
-            def read(response: Response) -> BatchGetAnswer:
-                return read_batch_get(response.body)
-
-            answer = await sender.request("BatchGetItem", body, scan.table.name, read, budget, estimate)
+            answer = await sender.request("BatchGetItem", body, scan.table.name, _read, budget, estimate)
             items = answer.responses.get(scan.table.name, [])
             size = sum(map(len, items)) / (STRONG_BYTES if self.consistent else EVENTUAL_BYTES)
             budget.settle(estimate, answer.units if answer.units is not None else size)
@@ -166,3 +162,7 @@ def _line(line: bytes) -> _Line:
     if not found.key:
         raise ValueError("it has no key")
     return found
+
+
+def _read(response: Response) -> BatchGetAnswer:
+    return read_batch_get(response.body)

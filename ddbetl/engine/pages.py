@@ -17,7 +17,7 @@ import msgspec
 import pyarrow as pa
 
 from ddbetl.connectors.dynamodb.failures import MalformedResponse
-from ddbetl.connectors.dynamodb.requests import counted_items
+from ddbetl.connectors.dynamodb.requests import page_items
 from ddbetl.engine import claims
 from ddbetl.engine.batches import Batch, Batching
 from ddbetl.engine.collisions import Collision, KeysSeen
@@ -157,7 +157,7 @@ class PageWork:
         filtered = page.count - output.passed - len(output.by_reference)
         found = _Rows(output.entries, [])
         if output.by_reference:
-            items = _items(page)
+            items = page_items(page.items, page.count)
             context = RowContext(page.source_table, Timestamp(page.now_millis))
             for position in output.by_reference:
                 match self._rows.row(items[position], context):
@@ -181,7 +181,7 @@ class PageWork:
     def _late(self, seen: KeysSeen, page: PageInput, output: PageOutput, found: _Rows) -> dict[int, CollisionPair]:
         """Ask for the target keys of a page's rows; those that come too late, by position."""
         assert self._transformer is not None
-        items = _items(page) if found.rows else []
+        items = page_items(page.items, page.count) if found.rows else []
         by_reference = [self._key_texts(page, position, row, items[position]) for position, row in found.rows]
         positions, asked = claims.claims_of(output.entries, by_reference, page.table, self._transformer.hashes)
         late = seen.claim(asked)
@@ -204,7 +204,7 @@ class PageWork:
         """Let rows that come too late go no further."""
         if self._write.collisions == "fail":
             raise JobFailed(_two_rows(next(iter(found.late.values()))), advised=True)
-        items = _items(page)
+        items = page_items(page.items, page.count)
         for place, pair in found.late.items():
             message = f"another source row has this key already: {_said(pair.first)}"
             found.failures.append((decode_item(items[place]), RowFailure("R0304", message, None, pair)))
@@ -250,11 +250,3 @@ def _two_rows(pair: CollisionPair) -> str:
         "deleted. Mend the spec's key or the items, then begin anew with --fresh; with collisions = reject the first "
         "one is written, and the other one is a reject."
     )
-
-
-def _items(page: PageInput) -> list[msgspec.Raw]:
-    """The raw items of a page, as many as were said to be there; the statement takes no other page either."""
-    try:
-        return counted_items(page.items, page.count)
-    except ValueError as error:
-        raise MalformedResponse(f"the answer is not DynamoDB's: {error}") from error

@@ -17,7 +17,7 @@ from typing import Protocol
 import msgspec
 
 from ddbetl.connectors.dynamodb.failures import MalformedResponse
-from ddbetl.connectors.dynamodb.requests import counted_items
+from ddbetl.connectors.dynamodb.requests import page_items
 from ddbetl.engine.counts import NONE, Counts, Tally
 from ddbetl.engine.meter import TableMeter
 from ddbetl.engine.store import SplitState
@@ -64,12 +64,10 @@ class Page:
         for more: they are told apart once."""
         if self._rows is None:
             try:
-                self._rows = counted_items(self.items, self.count)
-            except ValueError as error:
-                scan = self.table.scan
-                refused = MalformedResponse(f"the answer is not DynamoDB's: {error}")
-                refused.operation, refused.table = scan.operation, scan.table.name
-                raise refused from error
+                self._rows = page_items(self.items, self.count)
+            except MalformedResponse as error:
+                error.operation, error.table = self.table.scan.operation, self.table.scan.table.name
+                raise
         return self._rows[position]
 
     def add(self, **rows: int) -> None:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from decimal import Decimal
 from itertools import zip_longest
 from typing import Any
 
@@ -23,7 +22,6 @@ from ddbetl.plan.cost import estimate
 from ddbetl.plan.explain_target import budget_text, place_text, site_json
 from ddbetl.plan.layout import WIDTH, columns, duration, rate, size, volume, wrapped
 from ddbetl.plan.logical import parts
-from ddbetl.plan.options import ROWS_TO_TELL, RejectLimit
 from ddbetl.plan.physical import PhysicalPlan, QueryExec, ReadExec, ScanExec, requests
 from ddbetl.plan.prices import Prices
 from ddbetl.plan.queries import query_without_errors
@@ -39,8 +37,6 @@ from ddbetl.syntax.formatter import format_expression, format_identifier
 __all__ = ["as_json", "as_text", "duration", "size"]
 
 SCHEMA_VERSION = 1
-# However many rows are rejected, the run goes on.
-NO_LIMIT = RejectLimit(percent=Decimal(100))
 # A longer filter is shown once, as it is sent.
 LONGEST_FILTER = 320
 # Columns that a line about a call's fast path may have.
@@ -415,19 +411,12 @@ def _why_slow(root: Expression) -> Iterator[str]:
             yield from (c.implementation.slow_because for c in call.candidates if c.implementation.slow_because)
 
 
-def stops_text(most: str) -> str:
-    """How many rejects stop a run; ``most``: rows, or a share of them in percent."""
-    since = f", from {ROWS_TO_TELL:,} rows on" if most.endswith("%") else ""
-    return f"; a run that rejects more than {most} stops{since}"
-
-
 def _write(plan: PhysicalPlan, sites: Mapping[Connection, Site], width: int) -> str:
     rows: list[tuple[str, str]] = []
     if plan.write is not None:
         rows += explain_target.lines(plan.write, sites)
         effect = {"REJECT": "goes to the rejects", "FAIL": "stops the run", "SKIP": "is left out"}
-        most = plan.logical.max_rejects
-        stops = stops_text(str(most)) if plan.on_error == "REJECT" and most != NO_LIMIT else ""
+        stops = explain_target.stops_text(plan.on_error, str(plan.logical.max_rejects))
         rows.append(("a failing row", f"{effect[plan.on_error]}{stops}"))
     if plan.limit is not None:
         rows.append(("limit", f"{plan.limit:,} row{'' if plan.limit == 1 else 's'}"))

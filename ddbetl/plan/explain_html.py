@@ -10,11 +10,10 @@ import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-from ddbetl.plan.explain import stops_text
 from ddbetl.plan.explain_cost import count_text
 from ddbetl.plan.explain_picture import picture
 from ddbetl.plan.explain_style import STYLE
-from ddbetl.plan.explain_target import ABSENT, COLLISIONS, EFFECTS
+from ddbetl.plan.explain_target import ABSENT, COLLISIONS, EFFECTS, stops_text
 from ddbetl.plan.layout import CENT, duration, rate, volume
 from ddbetl.plan.markup import Markup, joined, tag
 from ddbetl.plan.time_calls import one_line
@@ -254,7 +253,7 @@ def _written(value: Json) -> Iterator[Markup]:
     if newest:
         effect = f"is replaced where the row's {newest} is greater, or it has no {newest}; else it stays"
     collisions, most = target["collisions"], value["max_rejects"]
-    stops = stops_text(most) if on_error == "REJECT" and most != "100%" else ""
+    stops = stops_text(on_error, most)
     yield _facts(
         [
             ("Target", target["table"]),

@@ -7,6 +7,7 @@ action has its words here.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from decimal import Decimal
 from typing import Any
 
 from ddbetl.expressions.projection import BATCH
@@ -15,6 +16,7 @@ from ddbetl.plan.budget import Budget
 from ddbetl.plan.catalog import Connection, NewTable, Site
 from ddbetl.plan.collisions import ALLOWED
 from ddbetl.plan.layout import rate
+from ddbetl.plan.options import ROWS_TO_TELL, RejectLimit
 from ddbetl.plan.physical import WriteExec
 from ddbetl.plan.scope import written
 from ddbetl.plan.traffic import COMPARES, Traffic, budget_json
@@ -37,6 +39,18 @@ ABSENT = {Action.MERGE: "is made", Action.MERGE_EXISTING: "is not made, and the 
 ON_CONFLICT = (Action.REPLACE, Action.SKIP, Action.REJECT, Action.FAIL, Action.KEEP_NEWEST)
 
 COLLISIONS = {"reject": "are counted: the later row of one key goes to the rejects", "fail": "end the run"}
+
+
+# However many rows are rejected, the run goes on.
+NO_LIMIT = RejectLimit(percent=Decimal(100))
+
+
+def stops_text(on_error: str, most: str) -> str:
+    """How many rejects stop a run, if any do; ``most``: rows, or a share of them in percent."""
+    if on_error != "REJECT" or most == str(NO_LIMIT):
+        return ""
+    since = f", from {ROWS_TO_TELL:,} rows on" if most.endswith("%") else ""
+    return f"; a run that rejects more than {most} stops{since}"
 
 
 def title(write: WriteExec) -> str:

@@ -24,6 +24,8 @@ from ddbetl.connectors.dynamodb.failures import (
 )
 
 MAX_HEAD_BYTES = 64 * 1024
+# The header that has the CRC32 of a body.
+CHECKSUM = b"x-amz-crc32"
 
 # Answers with these statuses have no body, so they need no length.
 _BODILESS = (204, 304)
@@ -39,7 +41,7 @@ class Response(NamedTuple):
     @property
     def checked(self) -> bool:
         """Whether a checksum came with the body, which the client compares before it gives the answer."""
-        return b"x-amz-crc32" in self.headers
+        return CHECKSUM in self.headers
 
 
 class Connection(asyncio.Protocol):

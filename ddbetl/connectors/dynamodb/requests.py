@@ -14,6 +14,7 @@ from typing import Any
 
 import msgspec
 
+from ddbetl.connectors.dynamodb.failures import MalformedResponse
 from ddbetl.expressions.writing import Entry, Form, names_in
 
 TOO_DEEP = "it is nested more deeply than anything of DynamoDB's"
@@ -121,6 +122,7 @@ def read_scan(body: bytes, checked: bool = False) -> ScanAnswer:
         raise ValueError("Items is no list")
     if not answer.count and items_of(answer.items):
         raise ValueError("Count is 0, and Items holds some")
+    # From here on Count is believed: an item has two bytes at least.
     if 2 * answer.count > len(answer.items):
         raise ValueError(f"Count is {answer.count:,}, and Items has {len(answer.items):,} bytes")
     after = answer.last_evaluated_key
@@ -147,6 +149,14 @@ def counted_items(items: bytes | memoryview | msgspec.Raw, count: int) -> list[m
     return found
 
 
+def page_items(items: bytes | memoryview | msgspec.Raw, count: int) -> list[msgspec.Raw]:
+    """The same of an answer that was taken for a good one; raises MalformedResponse."""
+    try:
+        return counted_items(items, count)
+    except ValueError as error:
+        raise MalformedResponse(f"the answer is not DynamoDB's: {error}") from error
+
+
 def _scan_answer(body: bytes) -> ScanAnswer:
     try:
         return _scan.decode(body)
@@ -164,14 +174,17 @@ def _scan_answer(body: bytes) -> ScanAnswer:
 def _framed(body: bytes) -> ScanAnswer | None:
     """An answer of which only what stands around its items was read; None where these cannot be told from it."""
     before = body.find(ITEMS, 0, FRAME)
+    if before < 0:
+        return None
     start = before + len(ITEMS) - 1
     behind = BEHIND.search(body, max(start, len(body) - FRAME))
-    if before < 0 or behind is None:
+    if behind is None:
         return None
     try:
         answer = _frame.decode(body[: start + 1] + body[behind.start() :])
     except msgspec.DecodeError:
         return None
+    # Where Count is 0, all is looked at.
     if bytes(memoryview(answer.items)) != b"[]" or not answer.count:
         return None
     answer.items = msgspec.Raw(memoryview(body)[start : behind.start() + 1])

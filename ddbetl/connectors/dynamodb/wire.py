@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Self
 
 from ddbetl.connectors.dynamodb.connect import Route, connect, tls_context
-from ddbetl.connectors.dynamodb.connection import Connection, Response
+from ddbetl.connectors.dynamodb.connection import CHECKSUM, Connection, Response
 from ddbetl.connectors.dynamodb.endpoint import Endpoint, Proxies
 from ddbetl.connectors.dynamodb.failures import (
     ChecksumMismatch,
@@ -99,7 +99,7 @@ class WireClient:
                     raise ClientClosed("the client was closed before the answer came") from error
                 raise
             self._idle.append(connection)
-        crc = response.headers.get(b"x-amz-crc32")
+        crc = response.headers.get(CHECKSUM)
         if crc is not None and crc != b"%d" % zlib.crc32(response.body):
             raise ChecksumMismatch(
                 f"{self._route.endpoint.address} sent {len(response.body):,} bytes with a wrong CRC32"
